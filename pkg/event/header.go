@@ -1,0 +1,127 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+// Bounds of the wire format. What exceeds them is undecodable.
+const (
+	MaxMessage  = 1 << 20 // bytes of one envelope
+	MaxBatch    = 1 << 16 // events under one signature
+	MaxSections = 16      // sections of one event
+	MaxLogSize  = 1 << 48 // leaves that any size may speak of
+)
+
+var (
+	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
+	tokenForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	kindForm    = regexp.MustCompile(`^[a-z]{1,31}\.[a-z][a-z_]{0,62}$`)
+)
+
+// CheckCountry refuses what is not an ISO 3166-1 alpha-2 code in form.
+func CheckCountry(code string) error { return match("country", code, countryForm) }
+
+// CheckToken refuses what cannot be one token of a subject: an agency, an
+// audience, a retention class. what names the field in the error.
+func CheckToken(what, token string) error { return match(what, token, tokenForm) }
+
+// CheckKind refuses what is not of the form family.what.
+func CheckKind(kind string) error { return match("kind", kind, kindForm) }
+
+func match(what, value string, form *regexp.Regexp) error {
+	if !form.MatchString(value) {
+		return fmt.Errorf("%s %.64q: want the form %s", what, value, form)
+	}
+	return nil
+}
+
+// Chain is one agency's events to one audience. Counters and digests run along it.
+type Chain struct {
+	Country, Agency, Audience string
+}
+
+// String is the chain as audience/country/agency.
+func (c Chain) String() string { return c.Audience + "/" + c.Country + "/" + c.Agency }
+
+// Head is where a chain stands. The zero Head is a chain without events.
+type Head struct {
+	Counter uint64
+	Digest  Digest // of the last header
+	LastID  ID
+}
+
+// Subject is the one NATS subject on which an event may lie.
+func Subject(chain Chain, kind string) string {
+	return "evt." + chain.Audience + "." + chain.Country + "." + chain.Agency + "." + kind
+}
+
+func checkHeader(h *eventv1.Header) error {
+	if len(h.GetEventId()) != len(ID{}) {
+		return fmt.Errorf("event_id: %d bytes, want 16", len(h.GetEventId()))
+	}
+	err := errors.Join(
+		ID(h.GetEventId()).check(),
+		CheckCountry(h.GetCountry()),
+		CheckToken("agency", h.GetAgency()),
+		CheckToken("audience", h.GetAudience()),
+		CheckToken("retention", h.GetRetention()),
+		CheckKind(h.GetKind()),
+		checkLinks(h),
+		checkEntries(h.GetSections()),
+	)
+	if err != nil {
+		return err
+	}
+	if err := h.GetRecorded().CheckValid(); err != nil {
+		return fmt.Errorf("recorded: %w", err)
+	}
+	return nil
+}
+
+func checkLinks(h *eventv1.Header) error {
+	first := h.GetCounter() == 1
+	switch {
+	case h.GetCounter() == 0:
+		return errors.New("counter: 0, the first event of a chain has 1")
+	case first && len(h.GetPrevious()) != 0:
+		return errors.New("previous: present in the first event of a chain")
+	case !first && len(h.GetPrevious()) != len(Digest{}):
+		return fmt.Errorf("previous: %d bytes, want 32", len(h.GetPrevious()))
+	case len(h.GetBodyDigest()) != len(Digest{}):
+		return fmt.Errorf("body_digest: %d bytes, want 32", len(h.GetBodyDigest()))
+	}
+	if seen := h.GetSeen(); seen != nil && (len(seen.GetRoot()) != 32 || seen.GetSize() > MaxLogSize) {
+		return fmt.Errorf("seen: root of %d bytes at size %d, want 32 bytes and a size of 2^48 at most", len(seen.GetRoot()), seen.GetSize())
+	}
+	return nil
+}
+
+func checkEntries(entries []*eventv1.SectionEntry) error {
+	if len(entries) == 0 || len(entries) > MaxSections {
+		return fmt.Errorf("sections: %d, want 1 to %d", len(entries), MaxSections)
+	}
+	last := eventv1.Compartment_COMPARTMENT_UNSPECIFIED
+	for i, entry := range entries {
+		if entry.GetCompartment() <= last {
+			return fmt.Errorf("sections[%d]: compartment %d after %d, want each once and in rising order", i, entry.GetCompartment(), last)
+		}
+		last = entry.GetCompartment()
+		switch entry.GetForm() {
+		case eventv1.SectionForm_SECTION_FORM_CLEAR:
+			if len(entry.GetCommitment()) != 0 {
+				return fmt.Errorf("sections[%d]: a clear section has no commitment", i)
+			}
+		case eventv1.SectionForm_SECTION_FORM_SEALED:
+			if len(entry.GetCommitment()) != 32 {
+				return fmt.Errorf("sections[%d]: commitment of %d bytes, want 32", i, len(entry.GetCommitment()))
+			}
+		default:
+			return fmt.Errorf("sections[%d]: form %d is unknown", i, entry.GetForm())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package event
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+// Two ways in which a well-formed envelope fails. They are different verdicts.
+var (
+	ErrSignature = errors.New("signature or path does not verify")
+	ErrBody      = errors.New("body is not the one that was signed")
+)
+
+// Roots remembers batch statements whose signature was verified, so that a batch
+// costs one public-key operation. It holds a bounded number and is not for
+// concurrent use. The zero Roots is ready.
+type Roots struct {
+	known map[verifiedRoot]struct{}
+	order []verifiedRoot
+	next  int
+}
+
+type verifiedRoot struct {
+	key       KeyID
+	size      uint64
+	root      Digest
+	signature [ed25519.SignatureSize]byte
+}
+
+const rememberedRoots = 4096
+
+func (r *Roots) has(v verifiedRoot) bool {
+	_, ok := r.known[v]
+	return ok
+}
+
+func (r *Roots) add(v verifiedRoot) {
+	if r.known == nil {
+		r.known = make(map[verifiedRoot]struct{})
+	}
+	r.known[v] = struct{}{}
+	if len(r.order) < rememberedRoots {
+		r.order = append(r.order, v)
+		return
+	}
+	delete(r.known, r.order[r.next])
+	r.order[r.next] = v
+	r.next = (r.next + 1) % rememberedRoots
+}
+
+// Verify checks the batch path, the signature under public, and the body. Its
+// error wraps ErrSignature or ErrBody. That public is the key the envelope
+// names, and was valid, is the caller's to know.
+func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, error) {
+	proof := u.envelope.GetProof()
+	key := u.KeyID()
+	if KeyIDOf(RolePublisher, public) != key {
+		return Verified{}, fmt.Errorf("%w: the key is not the one that the envelope names", ErrSignature)
+	}
+	root, ok := climb(leafHash(key, u.envelope.GetHeader()), proof)
+	if !ok {
+		return Verified{}, fmt.Errorf("%w: the path does not lead from leaf %d to a root of %d", ErrSignature, proof.GetIndex(), proof.GetSize())
+	}
+	claim := verifiedRoot{key: key, size: proof.GetSize(), root: root, signature: [64]byte(proof.GetSignature())}
+	if !roots.has(claim) {
+		if !ed25519.Verify(public, statement(key, claim.size, root), claim.signature[:]) {
+			return Verified{}, fmt.Errorf("%w: key %s did not sign this batch", ErrSignature, key)
+		}
+		roots.add(claim)
+	}
+	sections, err := u.openBody()
+	if err != nil {
+		return Verified{}, fmt.Errorf("%w: %v", ErrBody, err)
+	}
+	return Verified{Claims: u.Claims(), HeaderDigest: u.HeaderDigest(), KeyID: key, sections: sections}, nil
+}
+
+func (u Unverified) openBody() ([]Section, error) {
+	if DigestOf(u.envelope.GetBody()) != Digest(u.header.GetBodyDigest()) {
+		return nil, errors.New("its digest differs from the header's")
+	}
+	body := &eventv1.Body{}
+	if err := proto.Unmarshal(u.envelope.GetBody(), body); err != nil {
+		return nil, errors.New("not a protobuf message of that type")
+	}
+	entries := u.header.GetSections()
+	if len(body.GetSections()) != len(entries) {
+		return nil, fmt.Errorf("%d sections where the header announces %d", len(body.GetSections()), len(entries))
+	}
+	sections := make([]Section, len(entries))
+	for i, entry := range entries {
+		section := body.GetSections()[i]
+		if section.GetCompartment() != entry.GetCompartment() {
+			return nil, fmt.Errorf("section %d is of another compartment than the header announces", i)
+		}
+		sections[i] = Section{
+			Compartment: entry.GetCompartment(), Form: entry.GetForm(),
+			Commitment: entry.GetCommitment(), Content: section.GetContent(),
+		}
+	}
+	return sections, nil
+}
+
+func checkProof(p *eventv1.BatchProof) error {
+	switch {
+	case p == nil:
+		return errors.New("missing")
+	case len(p.GetKeyId()) != len(KeyID{}):
+		return fmt.Errorf("key_id: %d bytes, want 32", len(p.GetKeyId()))
+	case len(p.GetSignature()) != ed25519.SignatureSize:
+		return fmt.Errorf("signature: %d bytes, want 64", len(p.GetSignature()))
+	case p.GetSize() == 0 || p.GetSize() > MaxBatch:
+		return fmt.Errorf("size: %d, want 1 to %d", p.GetSize(), MaxBatch)
+	case p.GetIndex() >= p.GetSize():
+		return fmt.Errorf("index: %d in a batch of %d", p.GetIndex(), p.GetSize())
+	case len(p.GetPath()) > bits.Len64(MaxBatch):
+		return fmt.Errorf("path: %d hashes, more than any batch has", len(p.GetPath()))
+	}
+	for i, hash := range p.GetPath() {
+		if len(hash) != len(Digest{}) {
+			return fmt.Errorf("path[%d]: %d bytes, want 32", i, len(hash))
+		}
+	}
+	return nil
+}
+
+// climb follows an audit path as in RFC 9162, section 2.1.3.2.
+func climb(leaf Digest, proof *eventv1.BatchProof) (root Digest, ok bool) {
+	node, last := proof.GetIndex(), proof.GetSize()-1
+	root = leaf
+	for _, hash := range proof.GetPath() {
+		if last == 0 {
+			return root, false
+		}
+		if node&1 == 1 || node == last {
+			root = nodeHash(Digest(hash), root)
+			for node&1 == 0 && node != 0 {
+				node, last = node>>1, last>>1
+			}
+		} else {
+			root = nodeHash(root, Digest(hash))
+		}
+		node, last = node>>1, last>>1
+	}
+	return root, last == 0
+}
