@@ -1,0 +1,157 @@
+package translog
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+)
+
+// Leaves takes in one message of the notary, wholly or, with an error, not at all.
+// Errors: *Malformed, *BadSignature, *Gap, *Rollback, *Fork, *Mismatch.
+func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
+	batch, err := readLeaves(l)
+	if err != nil {
+		return Batch{}, err
+	}
+	signed, err := openCheckpoint(l.GetCheckpoint(), f.policy.Origin, f.policy.Notary)
+	if err != nil {
+		return Batch{}, err
+	}
+	batch.Checkpoint = signed.Checkpoint
+	if n := uint64(len(batch.Hashes)); signed.Checkpoint.Size != batch.Start+n {
+		return Batch{}, malformed("checkpoint of size %d over %d leaves from %d", signed.Checkpoint.Size, n, batch.Start)
+	}
+	repeat, err := f.compare(batch, signed)
+	if err != nil {
+		return Batch{}, err
+	}
+	if repeat {
+		return batch, nil
+	}
+	if err := f.contiguous(batch); err != nil {
+		return Batch{}, err
+	}
+	frontier := f.frontier.Clone()
+	for i, hash := range batch.Hashes {
+		if err := frontier.Append(hash); err != nil {
+			return Batch{}, fmt.Errorf("appending leaf %d: %w", batch.Start+uint64(i), err)
+		}
+	}
+	if root := frontier.Root(); root != signed.Checkpoint.Root {
+		return Batch{}, &Mismatch{Got: signed, Computed: root}
+	}
+	// Nothing fails from here on.
+	f.frontier = frontier
+	if n := uint64(len(batch.Hashes)); n > 0 {
+		f.epoch, f.next = batch.Epoch, batch.FirstSequence+n
+	}
+	f.kept = append(f.kept, &kept{signed: signed, cosigns: map[string]cosignature{}})
+	f.countPending(&batch)
+	f.settle()
+	return batch, nil
+}
+
+// readLeaves checks the shape of a message and spells out its labels.
+func readLeaves(l *logv1.Leaves) (Batch, error) {
+	data, table, labels := l.GetHashes(), l.GetAudiences(), l.GetLabels()
+	if len(data)%tlog.HashSize != 0 {
+		return Batch{}, malformed("hashes of %d bytes are not whole", len(data))
+	}
+	n := len(data) / tlog.HashSize
+	if len(labels) != n {
+		return Batch{}, malformed("%d labels for %d leaves", len(labels), n)
+	}
+	if err := checkSize(l.GetStart()); err != nil {
+		return Batch{}, err
+	}
+	if err := checkSize(l.GetStart() + uint64(n)); err != nil {
+		return Batch{}, err
+	}
+	if n > 0 && (l.GetFirstSequence() == 0 || l.GetFirstSequence() > math.MaxUint64-uint64(n)) {
+		return Batch{}, malformed("first sequence %d", l.GetFirstSequence())
+	}
+	seen := make(map[string]bool, len(table))
+	for _, audience := range table {
+		if seen[audience] {
+			return Batch{}, malformed("an audience stands twice in the table")
+		}
+		seen[audience] = true
+	}
+	batch := Batch{
+		Epoch: l.GetEpoch(), Start: l.GetStart(), FirstSequence: l.GetFirstSequence(),
+		Hashes: splitHashes(data), Labels: make([]string, n),
+	}
+	for i, label := range labels {
+		if uint64(label) >= uint64(len(table)) {
+			return Batch{}, malformed("label %d of leaf %d is not in the table of %d", label, l.GetStart()+uint64(i), len(table))
+		}
+		batch.Labels[i] = table[label]
+	}
+	return batch, nil
+}
+
+// compare looks at a signed checkpoint against those seen. It reports a repetition
+// of the newest one without leaves; nil and false mean that the message is news.
+func (f *Follower) compare(batch Batch, got Signed) (repeat bool, err error) {
+	have := f.Size()
+	if batch.Start > have {
+		return false, &Gap{Have: have, Start: batch.Start}
+	}
+	if size := got.Checkpoint.Size; size <= have && len(f.kept) > 0 {
+		known := f.find(size)
+		switch {
+		case known != nil && known.signed.Checkpoint.Root != got.Checkpoint.Root:
+			return false, &Fork{Have: known.signed, Got: got}
+		case size < have:
+			return false, &Rollback{Have: f.kept[len(f.kept)-1].signed, Got: got}
+		case len(batch.Hashes) == 0:
+			return true, nil
+		}
+	}
+	if batch.Start < have {
+		return false, malformed("leaves begin at %d, but %d are known", batch.Start, have)
+	}
+	return false, nil
+}
+
+// contiguous checks that the stream sequence goes on where it was, or that the epoch is a new one.
+func (f *Follower) contiguous(batch Batch) error {
+	if len(batch.Hashes) == 0 || f.Size() == 0 {
+		return nil
+	}
+	switch {
+	case batch.Epoch < f.epoch:
+		return malformed("epoch went back from %d to %d", f.epoch, batch.Epoch)
+	case batch.Epoch == f.epoch && batch.FirstSequence != f.next:
+		return malformed("leaves begin at sequence %d of epoch %d, not at %d", batch.FirstSequence, f.epoch, f.next)
+	}
+	return nil
+}
+
+// countPending counts the cosignatures that waited for the newest checkpoint.
+// One that does not fit is its mirror's fault and must not stop the log: it is
+// dropped and reported.
+func (f *Follower) countPending(batch *Batch) {
+	newest := f.kept[len(f.kept)-1]
+	for _, country := range slices.Sorted(maps.Keys(f.pending)) {
+		c := f.pending[country]
+		size, at := c.signed.Checkpoint.Size, newest.signed.Checkpoint
+		switch {
+		case size > at.Size:
+			continue
+		case size < at.Size:
+			batch.Refused = append(batch.Refused, fmt.Errorf("mirror %q at size %d: %w", country, size, ErrUnpublished))
+		case c.signed.Checkpoint.Root != at.Root:
+			batch.Refused = append(batch.Refused, &Fork{Have: newest.signed, Got: c.signed})
+		default:
+			newest.cosigns[country] = c
+			batch.Counted = append(batch.Counted, Cosigned{Country: country, Checkpoint: at, Time: c.time})
+		}
+		delete(f.pending, country)
+	}
+}

@@ -1,0 +1,133 @@
+package translog
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Signature types of C2SP signed-note.
+const (
+	algEd25519     = 0x01
+	algCosignature = 0x04 // Ed25519 with a timestamp, tlog-cosignature v1
+)
+
+// keyHash is C2SP signed-note's key ID.
+func keyHash(name string, alg byte, key ed25519.PublicKey) uint32 {
+	data := append([]byte(name), '\n', alg)
+	sum := sha256.Sum256(append(data, key...))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+// publicKey is the Ed25519 key of a signer.
+func publicKey(key crypto.Signer) (ed25519.PublicKey, error) {
+	if key == nil {
+		return nil, errors.New("no signing key")
+	}
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok || len(public) != ed25519.PublicKeySize {
+		return nil, errors.New("the signing key is not Ed25519")
+	}
+	return public, nil
+}
+
+// signEd25519 signs and verifies its own signature: a faulty device must not
+// publish a signature that betrays its key, nor one that nobody accepts.
+func signEd25519(key crypto.Signer, public ed25519.PublicKey, message []byte) ([]byte, error) {
+	signature, err := key.Sign(nil, message, crypto.Hash(0))
+	if err != nil {
+		return nil, err
+	}
+	if !ed25519.Verify(public, message, signature) {
+		return nil, errors.New("the signing key made an invalid signature")
+	}
+	return signature, nil
+}
+
+// noteSigner is a note.Signer made of a function.
+type noteSigner struct {
+	name string
+	hash uint32
+	sign func(text []byte) ([]byte, error)
+}
+
+func (s noteSigner) Name() string                     { return s.name }
+func (s noteSigner) KeyHash() uint32                  { return s.hash }
+func (s noteSigner) Sign(text []byte) ([]byte, error) { return s.sign(text) }
+
+// noteVerifier is a note.Verifier made of a function.
+type noteVerifier struct {
+	name   string
+	hash   uint32
+	verify func(text, signature []byte) bool
+}
+
+func (v noteVerifier) Name() string                       { return v.name }
+func (v noteVerifier) KeyHash() uint32                    { return v.hash }
+func (v noteVerifier) Verify(text, signature []byte) bool { return v.verify(text, signature) }
+
+// openNote reads a signed note that carries exactly one signature of the
+// verifiers, and returns its checkpoint, that signature, and a note with
+// nothing but it. Signatures of strangers are passed over, as C2SP asks.
+func openNote(data []byte, verifiers ...note.Verifier) (Signed, note.Signature, error) {
+	fail := func(err error) (Signed, note.Signature, error) { return Signed{}, note.Signature{}, err }
+	if err := checkNote(data); err != nil {
+		return fail(err)
+	}
+	n, err := note.Open(data, note.VerifierList(verifiers...))
+	if invalid, ok := errors.AsType[*note.InvalidSignatureError](err); ok {
+		return fail(&BadSignature{Name: invalid.Name})
+	}
+	if _, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
+		return fail(errUnsigned)
+	}
+	if err != nil {
+		return fail(malformed("%v", err))
+	}
+	if len(n.Sigs) != 1 {
+		return fail(malformed("%d known signatures on one note, not 1", len(n.Sigs)))
+	}
+	c, err := ParseCheckpoint(n.Text)
+	if err != nil {
+		return fail(err)
+	}
+	plain := fmt.Sprintf("%s\n— %s %s\n", n.Text, n.Sigs[0].Name, n.Sigs[0].Base64)
+	return Signed{Checkpoint: c, Note: []byte(plain)}, n.Sigs[0], nil
+}
+
+// errUnsigned: none of the wanted signatures is on the note.
+var errUnsigned = errors.New("unsigned")
+
+// checkNote refuses what package note lets pass although it has a second
+// spelling: loose base64, and a signature line repeated for one key.
+func checkNote(data []byte) error {
+	if len(data) > MaxNote {
+		return malformed("note of %d bytes is above %d", len(data), MaxNote)
+	}
+	split := bytes.LastIndex(data, []byte("\n\n"))
+	if split < 0 || data[len(data)-1] != '\n' {
+		return malformed("not a signed note")
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(data[split+2:])) {
+		name, text, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(line, "— "), "\n"), " ")
+		signature, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil || len(signature) < 5 || base64.StdEncoding.EncodeToString(signature) != text {
+			return malformed("signature line is not in standard base64")
+		}
+		key := name + " " + string(signature[:4])
+		if seen[key] {
+			return malformed("one key signed a note twice")
+		}
+		seen[key] = true
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package translog
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Policy says whose signatures make a checkpoint, and how many cosignatures
+// make it witnessed.
+type Policy struct {
+	Origin  string
+	Notary  ed25519.PublicKey
+	Mirrors map[string]ed25519.PublicKey // by country
+	Quorum  int                          // mirrors that must cosign, at least 1
+}
+
+// Validate refuses a policy under which one party could count as two, or a quorum
+// could not be reached or would mean nothing.
+func (p Policy) Validate() error {
+	if err := checkName("origin", p.Origin); err != nil {
+		return err
+	}
+	if len(p.Notary) != ed25519.PublicKeySize {
+		return malformed("the notary's key has %d bytes, not %d", len(p.Notary), ed25519.PublicKeySize)
+	}
+	owners := map[string]string{}
+	for _, country := range slices.Sorted(maps.Keys(p.Mirrors)) {
+		key := p.Mirrors[country]
+		if err := checkMirror(p.Origin, country); err != nil {
+			return fmt.Errorf("mirror %q: %w", country, err)
+		}
+		if len(key) != ed25519.PublicKeySize {
+			return malformed("the key of mirror %q has %d bytes, not %d", country, len(key), ed25519.PublicKeySize)
+		}
+		if bytes.Equal(key, p.Notary) {
+			return malformed("mirror %q has the notary's key", country)
+		}
+		if other, taken := owners[string(key)]; taken {
+			return malformed("mirrors %q and %q have one key", other, country)
+		}
+		owners[string(key)] = country
+	}
+	if p.Quorum < 1 || p.Quorum > len(owners) {
+		return malformed("a quorum of %d of %d mirrors", p.Quorum, len(owners))
+	}
+	return nil
+}
+
+// clone shares nothing with p.
+func (p Policy) clone() Policy {
+	p.Notary = slices.Clone(p.Notary)
+	p.Mirrors = maps.Clone(p.Mirrors)
+	for country, key := range p.Mirrors {
+		p.Mirrors[country] = slices.Clone(key)
+	}
+	return p
+}
+
+// OpenCosignature verifies a note with exactly one signature of a mirror in the
+// policy, and returns the mirror's country, the checkpoint, and the time of the
+// cosignature in seconds since 1970. The notary's signature is not looked at.
+// Errors: ErrUnknownWitness, *BadSignature, *Malformed.
+func (p Policy) OpenCosignature(data []byte) (country string, c Checkpoint, unixSeconds uint64, err error) {
+	if err := p.Validate(); err != nil {
+		return "", Checkpoint{}, 0, err
+	}
+	opened, err := p.openCosignature(data)
+	if err != nil {
+		return "", Checkpoint{}, 0, err
+	}
+	return opened.country, opened.signed.Checkpoint, opened.time, nil
+}
+
+// cosignature is one that was verified.
+type cosignature struct {
+	country string
+	signed  Signed
+	time    uint64 // seconds since 1970
+}
+
+// openCosignature is OpenCosignature under a policy that is known to be valid.
+func (p Policy) openCosignature(data []byte) (cosignature, error) {
+	verifiers := make([]note.Verifier, 0, len(p.Mirrors))
+	for country, key := range p.Mirrors {
+		verifiers = append(verifiers, mirrorVerifier(p.Origin, country, key))
+	}
+	signed, signature, err := openNote(data, verifiers...)
+	if errors.Is(err, errUnsigned) {
+		return cosignature{}, ErrUnknownWitness
+	}
+	if err != nil {
+		return cosignature{}, fmt.Errorf("opening a cosignature: %w", err)
+	}
+	if signed.Checkpoint.Origin != p.Origin {
+		return cosignature{}, malformed("cosigned checkpoint is of another log")
+	}
+	t, err := cosignatureTime(signature)
+	if err != nil {
+		return cosignature{}, err
+	}
+	country := strings.TrimPrefix(signature.Name, MirrorName(p.Origin, ""))
+	return cosignature{country: country, signed: signed, time: t}, nil
+}
