@@ -1,0 +1,174 @@
+// Package stream carries bytes between the roles and JetStream. It is the only
+// package that knows the NATS client. It judges nothing: what it delivers is
+// unverified, and what it stores is durable when the call returns.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+// The streams. Events holds evt.* and reg.*; Log holds log.*.
+const (
+	Events = "EVENTS"
+	Log    = "LOG"
+)
+
+// Subjects on Log.
+const (
+	LeavesSubject = "log.leaves"  // proto log/v1 Leaves, by the notary alone
+	CosignPrefix  = "log.cosign." // then a country: a C2SP cosigned note, by its desk
+)
+
+// MemberAPI is where a member's account finds the part of the JetStream API that
+// the hub lends it.
+const MemberAPI = "HUB.API"
+
+// MaxBatch is how many messages one PublishBatch may carry (a limit of the server).
+const MaxBatch = 1000
+
+// Config says how to reach the hub.
+type Config struct {
+	URL         string       // of the NATS server
+	Credentials string       // path of a .creds file; its user's name is User
+	User        string       // also the prefix of this connection's inboxes
+	Account     bool         // in a member's account: the JetStream API is under MemberAPI
+	Logger      *slog.Logger // nil: silent
+}
+
+// Conn is a connection that comes back by itself, for ever.
+type Conn struct {
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	api string // prefix of the JetStream API
+	log *slog.Logger
+}
+
+// Dial connects in the background: it succeeds while the hub is away.
+func Dial(c Config) (*Conn, error) {
+	logger := c.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	options := []nats.Option{
+		nats.Name(c.User),
+		nats.CustomInboxPrefix(InboxPrefix(c.User)),
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectBufSize(-1), // a publish while away fails at once; the outbox holds it
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { logger.Warn("hub is away", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { logger.Info("hub is back") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { logger.Warn("hub reports", "error", err) }),
+	}
+	if c.Credentials != "" {
+		options = append(options, nats.UserCredentials(c.Credentials))
+	}
+	nc, err := nats.Connect(c.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the hub: %w", err)
+	}
+	conn := &Conn{nc: nc, api: "$JS.API", log: logger}
+	if c.Account {
+		conn.api = MemberAPI
+		conn.js, err = jetstream.NewWithAPIPrefix(nc, MemberAPI)
+	} else {
+		conn.js, err = jetstream.New(nc)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("opening JetStream: %w", err)
+	}
+	return conn, nil
+}
+
+// InboxPrefix keeps a user's replies to itself: its permissions allow no other.
+func InboxPrefix(user string) string { return "_INBOX." + user }
+
+// Close ends the connection.
+func (c *Conn) Close() { c.nc.Close() }
+
+// Connected reports whether the hub is reachable now.
+func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
+// Message is one message of a stream.
+type Message struct {
+	Subject  string
+	Sequence uint64 // the stream's cursor; not an identity
+	Data     []byte
+}
+
+// Publish stores one message and returns its sequence once it is on disk.
+func (c *Conn) Publish(ctx context.Context, subject string, data []byte) (uint64, error) {
+	ack, err := c.js.Publish(ctx, subject, data, jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return 0, fmt.Errorf("publishing on %s: %w", subject, err)
+	}
+	return ack.Sequence, nil
+}
+
+// ErrConflict says that somebody else has published on the subject meanwhile.
+var ErrConflict = errors.New("the subject has moved on")
+
+// PublishAfter stores a message only where last is the sequence of the newest
+// one on its subject (0: there is none), else ErrConflict. Two writers can so
+// never both publish the next one.
+func (c *Conn) PublishAfter(ctx context.Context, last uint64, subject string, data []byte) (uint64, error) {
+	ack, err := c.js.Publish(ctx, subject, data,
+		jetstream.WithExpectLastSequencePerSubject(last), jetstream.WithRetryAttempts(0))
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return 0, fmt.Errorf("publishing on %s after %d: %w", subject, last, ErrConflict)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("publishing on %s: %w", subject, err)
+	}
+	return ack.Sequence, nil
+}
+
+// PublishBatch stores all messages or none, in order and without others between
+// them, and returns the sequence of the last once all are on disk. An error may
+// mean that they were stored and the answer was lost: publish the same bytes
+// again, duplicates are judged by content.
+func (c *Conn) PublishBatch(ctx context.Context, messages []Message) (last uint64, err error) {
+	if len(messages) == 1 {
+		return c.Publish(ctx, messages[0].Subject, messages[0].Data)
+	}
+	batch := make([]*nats.Msg, len(messages))
+	for i, m := range messages {
+		batch[i] = &nats.Msg{Subject: m.Subject, Data: m.Data}
+	}
+	ack, err := jetstreamext.PublishMsgBatch(ctx, c.js, batch)
+	if err != nil {
+		return 0, fmt.Errorf("publishing a batch of %d: %w", len(messages), err)
+	}
+	if ack.BatchSize != len(messages) {
+		return 0, fmt.Errorf("publishing a batch of %d: the hub stored %d", len(messages), ack.BatchSize)
+	}
+	return ack.Sequence, nil
+}
+
+// Newest is the last message on a subject; ok is false where there is none. It
+// takes a connection in the hub's own account.
+func (c *Conn) Newest(ctx context.Context, stream, subject string) (m Message, ok bool, err error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return Message{}, false, fmt.Errorf("opening stream %s: %w", stream, err)
+	}
+	raw, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Message{}, false, nil
+	}
+	if err != nil {
+		return Message{}, false, fmt.Errorf("reading the newest %s: %w", subject, err)
+	}
+	return Message{Subject: raw.Subject, Sequence: raw.Sequence, Data: raw.Data}, true, nil
+}
