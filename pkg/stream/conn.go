@@ -150,7 +150,7 @@ func (c *Conn) PublishBatch(ctx context.Context, messages []Message) (last uint6
 	if err != nil {
 		return 0, fmt.Errorf("publishing a batch of %d: %w", len(messages), err)
 	}
-	if ack.BatchSize != len(messages) {
+	if ack.BatchSize != uint64(len(messages)) {
 		return 0, fmt.Errorf("publishing a batch of %d: the hub stored %d", len(messages), ack.BatchSize)
 	}
 	return ack.Sequence, nil

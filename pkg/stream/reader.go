@@ -21,6 +21,7 @@ type Reader struct {
 	handle           jetstream.Consumer
 	last             jetstream.Msg // fetched, not acknowledged
 	expect           uint64        // consumer sequence of the next message; 0: unknown
+	failed           error         // met after messages that were still good; for the next Fetch
 }
 
 // ErrMissed says that messages were lost between hub and reader. Reset to the
@@ -58,13 +59,17 @@ func (r *Reader) Reset(ctx context.Context, sequence uint64) error {
 	if answer.Error != nil {
 		return fmt.Errorf("resetting consumer %s of %s: %s", r.consumer, r.stream, answer.Error.Description)
 	}
-	r.last, r.expect = nil, 0
+	r.last, r.expect, r.failed = nil, 0, nil
 	return nil
 }
 
 // Fetch returns up to limit messages in stream order. It waits for the first, at
-// most as long as said, and returns none when there was none.
+// most as long as said, and returns none when there was none. After an error
+// only Reset makes the reader usable again.
 func (r *Reader) Fetch(ctx context.Context, limit int, wait time.Duration) ([]Message, error) {
+	if r.failed != nil {
+		return nil, r.failed
+	}
 	messages, err := r.take(r.handle.FetchNoWait(limit))
 	if err != nil || len(messages) > 0 {
 		return messages, err
@@ -79,7 +84,8 @@ func (r *Reader) Fetch(ctx context.Context, limit int, wait time.Duration) ([]Me
 		return nil, err
 	}
 	more, err := r.take(r.handle.FetchNoWait(limit))
-	return append(messages, more...), err
+	r.failed = err
+	return append(messages, more...), nil
 }
 
 func (r *Reader) take(batch jetstream.MessageBatch, err error) ([]Message, error) {
