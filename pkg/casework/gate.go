@@ -1,0 +1,44 @@
+package casework
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Breaches is the document of one event that went through a gate regardless:
+// all documents of TypeBreach are the list for desks and auditors, by index.
+type Breaches struct {
+	Claim
+	Breaches []Breach `json:"breaches"`
+}
+
+func (b *Breaches) derive() {}
+
+// judge puts an event before the gates. A gate is a function of the event and
+// of the state before it; a breach is kept, never hidden, and stops nothing.
+func (f *folding) judge() error {
+	if f.said.Case == nil {
+		return nil // nothing to judge by: sealed or absent
+	}
+	var found []Breach
+	breach := func(code, what string) {
+		found = append(found, Breach{Code: code, Index: f.said.Index, What: oneLine(what)})
+	}
+	purpose := f.claim.Marking.Purpose
+	switch {
+	case purpose == "":
+		breach(BreachPurpose, fmt.Sprintf("marked for no purpose; audience %q needs one", f.said.Audience))
+	case !slices.Contains(f.said.Purposes, purpose):
+		breach(BreachPurpose, fmt.Sprintf("marked for %.64q, which is no purpose of audience %q", purpose, f.said.Audience))
+	}
+	if f.change.Kind != "" && f.said.Kind != f.change.Kind {
+		breach(BreachKind, fmt.Sprintf("announced as %.64q, and its content is %q", f.said.Kind, f.change.Kind))
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	f.change.Breaches = found
+	return write(f, Ref{TypeBreach, byIndex(f.said.Index)}, func(b *Breaches) {
+		b.Claim, b.Breaches = f.claim, found
+	})
+}

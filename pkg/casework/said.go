@@ -1,0 +1,92 @@
+package casework
+
+import (
+	"cmp"
+	"time"
+
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+)
+
+// Said is one accepted event as the fold sees it. Its header is verified; its
+// content is what an agency chose to say and may be anything.
+type Said struct {
+	Index     uint64    // log index
+	EventID   string    // UUID text
+	Country   string    // ISO 3166-1 alpha-2 code of the publishing member
+	Agency    string    // identifier in the registry
+	Audience  string    // identifier in the registry
+	Kind      string    // as the header states it
+	Retention string    // retention class
+	Recorded  time.Time // the publisher's clock; shown, never judged by
+
+	// Purposes are what the audience may use events for, as the registry had
+	// them at Index. None means that nothing is allowed.
+	Purposes []string
+
+	// Sections, nil where absent or not opened for this reader.
+	Case         *caseworkv1.CaseSection
+	Identity     *caseworkv1.IdentitySection
+	Protection   *caseworkv1.ProtectionSection
+	Intelligence *caseworkv1.IntelligenceSection
+
+	// Sealed names the compartments that are present and not opened for this
+	// reader, in lower case: case, identity, protection, intelligence.
+	Sealed []string
+}
+
+// Ref names one document, for example {"transfer", "T-2025-02-12"}.
+type Ref struct {
+	Type string `json:"type"` // one of the Type constants
+	ID   string `json:"id"`
+}
+
+// compare orders references by type, then by identifier, bytewise: the order
+// of SQL's binary collation.
+func (r Ref) compare(other Ref) int {
+	if c := cmp.Compare(r.Type, other.Type); c != 0 {
+		return c
+	}
+	return cmp.Compare(r.ID, other.ID)
+}
+
+// The types of documents. The last three of the people hold what the case
+// documents never do, so that each can be erased by itself.
+const (
+	TypeTransfer     = "transfer"
+	TypeSite         = "site"
+	TypeMeasure      = "measure"
+	TypeCommitment   = "commitment"
+	TypeMeeting      = "meeting"
+	TypeGroup        = "group"
+	TypePerson       = "person"
+	TypeRepatriation = "repatriation"
+
+	TypeIdentity     = "identity"     // by person identifier
+	TypeScreening    = "screening"    // by person identifier
+	TypeIntelligence = "intelligence" // by log index, 20 digits
+
+	TypeBreach   = "breach"   // by log index, 20 digits
+	TypeUnplaced = "unplaced" // by log index, 20 digits
+)
+
+// Change is what one event did.
+type Change struct {
+	Kind     string   `json:"kind"`               // of the content; empty where no case section was read
+	Touched  []Ref    `json:"touched,omitempty"`  // documents written, each once, in the order of writing
+	Summary  string   `json:"summary"`            // one plain line; nothing about a person stands in it
+	Breaches []Breach `json:"breaches,omitempty"` // gates that the event went through regardless
+	Sealed   []string `json:"sealed,omitempty"`   // as in Said
+}
+
+// Breach is a gate that an event broke. The event is kept.
+type Breach struct {
+	Code  string `json:"code"`  // one of the Breach constants
+	Index uint64 `json:"index"` // log index of the event
+	What  string `json:"what"`  // one plain sentence
+}
+
+// Codes of breaches.
+const (
+	BreachPurpose = "purpose" // marked for a purpose that its audience does not have
+	BreachKind    = "kind"    // the header's kind is not the content's
+)
