@@ -144,7 +144,7 @@ func (c *Conn) PublishBatch(ctx context.Context, messages []Message) (last uint6
 	}
 	batch := make([]*nats.Msg, len(messages))
 	for i, m := range messages {
-		batch[i] = &nats.Msg{Subject: m.Subject, Data: m.Data}
+		batch[i] = &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
 	}
 	ack, err := jetstreamext.PublishMsgBatch(ctx, c.js, batch)
 	if err != nil {
