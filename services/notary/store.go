@@ -1,0 +1,145 @@
+package notary
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/tripoint/tripoint/pkg/translog"
+)
+
+const hashSize = 32
+
+// store holds the hashes of the tree in tlog's storage order, in one file that
+// only grows. What append has returned from is on disk: nothing is signed before.
+// A crash inside append leaves a tail that belongs to no whole leaf; open cuts it off.
+type store struct {
+	file *os.File
+	size uint64 // leaves
+	held uint64 // hashes
+}
+
+func openStore(directory string) (*store, error) {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return nil, fmt.Errorf("leaf store: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(directory, "hashes"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("leaf store: %w", err)
+	}
+	s := &store{file: file}
+	if err := s.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), file.Close())
+	}
+	return s, nil
+}
+
+// recover finds the largest tree whose hashes are all here, and drops what follows.
+func (s *store) recover() error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	available := uint64(info.Size()) / hashSize
+	low, high := uint64(0), available // a tree of n leaves has at least n hashes
+	for low < high {
+		middle := low + (high-low+1)/2
+		needed, err := translog.StoredHashCount(middle)
+		if err != nil {
+			return err
+		}
+		if needed <= available {
+			low = middle
+		} else {
+			high = middle - 1
+		}
+	}
+	s.size = low
+	if s.held, err = translog.StoredHashCount(low); err != nil {
+		return err
+	}
+	return s.file.Truncate(int64(s.held) * hashSize)
+}
+
+func (s *store) close() error { return s.file.Close() }
+
+// append adds leaves at the end and syncs. After an error the store must be
+// opened again: it does not know what the disk holds.
+func (s *store) append(leaves []translog.Hash) error {
+	fresh := &freshHashes{store: s}
+	for i, leaf := range leaves {
+		hashes, err := translog.StoredHashes(s.size+uint64(i), leaf, fresh)
+		if err != nil {
+			return fmt.Errorf("adding leaf %d: %w", s.size+uint64(i), err)
+		}
+		fresh.hashes = append(fresh.hashes, hashes...)
+	}
+	data := make([]byte, 0, len(fresh.hashes)*hashSize)
+	for _, hash := range fresh.hashes {
+		data = append(data, hash[:]...)
+	}
+	if _, err := s.file.WriteAt(data, int64(s.held)*hashSize); err != nil {
+		return fmt.Errorf("writing %d leaves: %w", len(leaves), err)
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("syncing %d leaves: %w", len(leaves), err)
+	}
+	s.held += uint64(len(fresh.hashes))
+	s.size += uint64(len(leaves))
+	return nil
+}
+
+// truncate drops all leaves from size on.
+func (s *store) truncate(size uint64) error {
+	held, err := translog.StoredHashCount(size)
+	if err != nil {
+		return err
+	}
+	if held > s.held {
+		return fmt.Errorf("cannot grow from %d to %d leaves", s.size, size)
+	}
+	if err := s.file.Truncate(int64(held) * hashSize); err != nil {
+		return fmt.Errorf("truncating to %d leaves: %w", size, err)
+	}
+	s.size, s.held = size, held
+	return nil
+}
+
+// ReadHashes makes the store a tlog.HashReader.
+func (s *store) ReadHashes(positions []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(positions))
+	for i, position := range positions {
+		if position < 0 || uint64(position) >= s.held {
+			return nil, fmt.Errorf("hash %d of %d", position, s.held)
+		}
+		if _, err := s.file.ReadAt(hashes[i][:], position*hashSize); err != nil {
+			return nil, err
+		}
+	}
+	return hashes, nil
+}
+
+// freshHashes reads a store together with hashes that are not written yet.
+type freshHashes struct {
+	store  *store
+	hashes []tlog.Hash
+}
+
+func (f *freshHashes) ReadHashes(positions []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(positions))
+	for i, position := range positions {
+		if fresh := position - int64(f.store.held); fresh >= 0 && fresh < int64(len(f.hashes)) {
+			hashes[i] = f.hashes[fresh]
+			continue
+		}
+		stored, err := f.store.ReadHashes([]int64{position})
+		if err != nil {
+			return nil, err
+		}
+		hashes[i] = stored[0]
+	}
+	return hashes, nil
+}
