@@ -48,7 +48,7 @@ func (f *folding) repatriationPlanned(m *caseworkv1.RepatriationPlanned) error {
 }
 
 func (f *folding) repatriationDeparted(m *caseworkv1.RepatriationDeparted) error {
-	f.say("stated that %s departed in repatriation %s to %s",
+	f.say("stated the departure of %s in repatriation %s to %s",
 		people(m.GetCount()), m.GetRepatriationId(), shownCode(m.GetTo()))
 	return f.repatriation(m.GetRepatriationId(), RepatriationClaim{
 		To: m.GetTo(), Count: CountOf(m.GetCount()), Flights: m.GetFlights(), Via: m.GetVia(), How: m.GetHow(),
@@ -56,7 +56,7 @@ func (f *folding) repatriationDeparted(m *caseworkv1.RepatriationDeparted) error
 }
 
 func (f *folding) repatriationArrived(m *caseworkv1.RepatriationArrived) error {
-	f.say("stated that %s arrived in repatriation %s", people(m.GetCount()), m.GetRepatriationId())
+	f.say("stated the arrival of %s in repatriation %s", people(m.GetCount()), m.GetRepatriationId())
 	return f.repatriation(m.GetRepatriationId(), RepatriationClaim{
 		Count: CountOf(m.GetCount()), Labelled: m.GetLabelled(),
 	})

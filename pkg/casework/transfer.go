@@ -86,12 +86,12 @@ func (f *folding) transferAnnounced(m *caseworkv1.TransferAnnounced) error {
 }
 
 func (f *folding) transferDeparted(m *caseworkv1.TransferDeparted) error {
-	f.say("stated that %s departed in transfer %s", people(m.GetCount()), m.GetTransferId())
+	f.say("stated the departure of %s in transfer %s", people(m.GetCount()), m.GetTransferId())
 	return f.transfer(m.GetTransferId(), TransferClaim{Crossing: m.GetCrossing(), Count: CountOf(m.GetCount())})
 }
 
 func (f *folding) transferReceived(m *caseworkv1.TransferReceived) error {
-	f.say("stated that it received %s in transfer %s", people(m.GetCount()), m.GetTransferId())
+	f.say("stated the reception of %s in transfer %s", people(m.GetCount()), m.GetTransferId())
 	return f.transfer(m.GetTransferId(), TransferClaim{Crossing: m.GetCrossing(), Count: CountOf(m.GetCount())})
 }
 
