@@ -1,0 +1,238 @@
+// Package audit replays a log as somebody who holds no secret: every signature,
+// chain, verdict, leaf, checkpoint and cosignature, and what each country's desk
+// must have made of it. It uses the very code of those whom it judges, and signs
+// and opens nothing.
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+)
+
+// Message is one message of the events stream, in the order of the stream.
+type Message struct {
+	Sequence uint64
+	Subject  string
+	Data     []byte
+}
+
+// Replay takes in a log from its beginning. Feed it events with Event up to the
+// end of each of the notary's messages before that message; Needs says how far.
+// Memory grows by some 32 bytes an event, and with the documents of the desks.
+type Replay struct {
+	state    registry.State
+	chains   verdict.Memory
+	roots    event.Roots
+	follower *translog.Follower
+	desks    map[string]*desk
+
+	next    uint64                   // log index of the next event
+	waiting []leaf                   // events that no checkpoint covers yet
+	seen    []seen                   // what publishers say they have seen, not compared yet
+	known   map[uint64]translog.Hash // the roots of all checkpoints
+	summary Summary
+}
+
+type leaf struct {
+	hash  translog.Hash
+	label string
+}
+
+type seen struct {
+	index uint64
+	event.Seen
+}
+
+// New begins the replay of the log that charter founds.
+func New(charter registry.Charter) (*Replay, error) {
+	state, err := charter.State()
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	policy, err := state.Policy()
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	follower, err := translog.NewFollower(policy)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	r := &Replay{
+		state: registry.New(charter.Digest), follower: follower,
+		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
+		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}},
+	}
+	for _, country := range state.Countries() {
+		r.desks[country] = &desk{country: country}
+	}
+	return r, nil
+}
+
+func (r *Replay) find(code string, index uint64, format string, args ...any) {
+	r.summary.Findings = append(r.summary.Findings, Finding{Code: code, Index: index, What: fmt.Sprintf(format, args...)})
+}
+
+// Event takes in the next message of the events stream.
+func (r *Replay) Event(m Message) error {
+	index := r.next
+	r.next++
+	if m.Sequence != index+1 {
+		r.find(FindingSequence, index, "stream sequence %d stands where %d should", m.Sequence, index+1)
+	}
+	r.waiting = append(r.waiting, leaf{hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject)})
+	judged, err := verdict.Judge(r.state, &r.chains, &r.roots, index, m.Subject, m.Data)
+	if err != nil {
+		return fmt.Errorf("audit of index %d: %w", index, err)
+	}
+	r.state = judged.State
+	r.count(index, judged)
+	if judged.Code == verdict.Accepted && !judged.Update {
+		r.chains.Take(judged.Event)
+		if judged.Event.Seen.Size > 0 {
+			r.seen = append(r.seen, seen{index: index, Seen: judged.Event.Seen})
+		}
+	}
+	return r.showDesks(index, m.Subject, judged)
+}
+
+func (r *Replay) count(index uint64, judged verdict.Judged) {
+	r.summary.Events++
+	r.summary.Verdicts[string(judged.Code)]++
+	switch {
+	case judged.Code == verdict.Accepted:
+		r.summary.Accepted++
+	case judged.Code == verdict.Duplicate:
+		r.summary.Duplicates++
+	default:
+		r.summary.Refused++
+		r.find(string(judged.Code), index, "%s", judged.Reason)
+	}
+}
+
+// Needs is how many events must have been fed before Leaves may take data in; 0
+// where data cannot be read, which Leaves then reports.
+func (r *Replay) Needs(data []byte) uint64 {
+	leaves := &logv1.Leaves{}
+	if err := proto.Unmarshal(data, leaves); err != nil || leaves.GetStart() > translog.MaxSize {
+		return 0
+	}
+	return leaves.GetStart() + uint64(len(leaves.GetHashes())/len(translog.Hash{}))
+}
+
+// Fed is how many events have been taken in.
+func (r *Replay) Fed() uint64 { return r.next }
+
+// Leaves takes in the next message of the notary.
+func (r *Replay) Leaves(data []byte) {
+	leaves := &logv1.Leaves{}
+	if err := proto.Unmarshal(data, leaves); err != nil {
+		r.find(FindingLeaves, r.follower.Size(), "not a message of a notary")
+		return
+	}
+	batch, err := r.follower.Leaves(leaves)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	for _, late := range batch.Refused {
+		r.refuse(late)
+	}
+	r.known[batch.Checkpoint.Size] = batch.Checkpoint.Root
+	for i, hash := range batch.Hashes {
+		r.compare(batch.Start+uint64(i), hash, batch.Labels[i])
+	}
+	r.compareSeen()
+}
+
+// refuse names what is wrong with a message on the log stream.
+func (r *Replay) refuse(err error) {
+	var rollback *translog.Rollback
+	var fork *translog.Fork
+	switch size := r.follower.Size(); {
+	case errors.As(err, &rollback):
+		r.find(FindingRollback, rollback.Got.Checkpoint.Size, "%v", err)
+	case errors.As(err, &fork):
+		r.find(FindingFork, fork.Got.Checkpoint.Size, "%v", err)
+	default:
+		r.find(FindingLeaves, size, "%v", err)
+	}
+}
+
+func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
+	if len(r.waiting) == 0 {
+		r.find(FindingMissing, index, "the tree has this leaf, the stream ends before it")
+		return
+	}
+	own := r.waiting[0]
+	r.waiting = r.waiting[1:]
+	if own.hash != hash {
+		r.find(FindingLeaf, index, "the tree has leaf %s, the stream's bytes give %s", hash, own.hash)
+	}
+	if own.label != label {
+		r.find(FindingLabel, index, "labelled for %q, the subject is of %q", label, own.label)
+	}
+	for _, d := range r.desks {
+		d.label(r.state, label)
+	}
+}
+
+// compareSeen holds what publishers saw against the tree that everybody is shown.
+// An event can only have seen what was published before it.
+func (r *Replay) compareSeen() {
+	r.seen = slices.DeleteFunc(r.seen, func(s seen) bool {
+		if s.Size > r.follower.Size() {
+			return false
+		}
+		if root, ok := r.known[s.Size]; !ok || root != translog.Hash(s.Root) {
+			r.find(FindingSeen, s.index, "its publisher had verified root %s for %d leaves, which this log never published", s.Root, s.Size)
+		}
+		return true
+	})
+}
+
+// Cosignature takes in the next cosignature of a mirror, as it lies on the log stream.
+func (r *Replay) Cosignature(country string, note []byte) {
+	cosigned, err := r.follower.Cosignature(note)
+	var fork *translog.Fork
+	switch {
+	case errors.Is(err, translog.ErrStale):
+	case errors.As(err, &fork):
+		r.find(FindingFork, fork.Got.Checkpoint.Size, "%s cosigned: %v", country, err)
+	case err != nil:
+		r.find(FindingCosignature, r.follower.Size(), "by %s: %v", country, err)
+	case cosigned.Country != country:
+		r.find(FindingCosignature, cosigned.Checkpoint.Size, "of %s, on the subject of %s", cosigned.Country, country)
+	}
+}
+
+// Finish ends the replay and returns its summary.
+func (r *Replay) Finish() (Summary, error) {
+	s := &r.summary
+	for _, left := range r.seen {
+		r.find(FindingSeen, left.index, "its publisher had verified %d leaves, more than the log has", left.Size)
+	}
+	r.seen = nil
+	if newest, ok := r.follower.Checkpoint(); ok {
+		s.LogSize, s.Checkpoint = newest.Size, CheckpointOf(newest)
+	}
+	if witnessed, countries, ok := r.follower.Witnessed(); ok {
+		s.WitnessedSize, s.CosignedBy = witnessed.Size, countries
+	}
+	for country, d := range r.desks {
+		summary, err := d.summary()
+		if err != nil {
+			return *s, fmt.Errorf("audit: the view of %s: %w", country, err)
+		}
+		s.Desks[country] = summary
+	}
+	return *s, nil
+}

@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"encoding/hex"
+
+	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/pkg/translog"
+)
+
+// Summary is what a log holds and what is wrong with it. Its JSON form is a
+// contract with scripts: it is documented in the README and changed only by
+// addition.
+type Summary struct {
+	Events        uint64            `json:"events"`         // messages on the events stream, refused ones and the registry's included
+	Accepted      uint64            `json:"accepted"`       // of them
+	Refused       uint64            `json:"refused"`        // of them
+	Duplicates    uint64            `json:"duplicates"`     // of them: the same header again, harmless
+	LogSize       uint64            `json:"log_size"`       // leaves under the newest checkpoint
+	Checkpoint    Checkpoint        `json:"checkpoint"`     // the newest one
+	WitnessedSize uint64            `json:"witnessed_size"` // leaves under the newest checkpoint with a quorum
+	CosignedBy    []string          `json:"cosigned_by"`    // the countries that cosigned that one
+	Desks         map[string]Desk   `json:"desks"`          // by country
+	Findings      []Finding         `json:"findings"`       // empty when all is well
+	Verdicts      map[string]uint64 `json:"verdicts"`       // messages by verdict
+}
+
+// Checkpoint is a log size and its root in hexadecimal.
+type Checkpoint struct {
+	Size uint64 `json:"size"`
+	Root string `json:"root"`
+}
+
+// CheckpointOf is the JSON form of a checkpoint.
+func CheckpointOf(c translog.Checkpoint) Checkpoint {
+	return Checkpoint{Size: c.Size, Root: hex.EncodeToString(c.Root[:])}
+}
+
+// Desk is one country's view of the log.
+type Desk struct {
+	LogIndex   uint64                     `json:"log_index"`   // of the newest message that it took in
+	ViewDigest string                     `json:"view_digest"` // of all its documents, hexadecimal
+	Events     uint64                     `json:"events"`      // messages that it took in
+	Sealed     uint64                     `json:"sealed"`      // messages of the log that are not for it
+	Transfers  []casework.TransferSummary `json:"transfers"`
+	Breaches   []casework.Breach          `json:"breaches"`
+}
+
+// Finding is one thing that is wrong, with where it stands.
+type Finding struct {
+	Code  string `json:"code"`
+	Index uint64 `json:"index"` // log index, or the log size that a checkpoint speaks of
+	What  string `json:"what"`
+}
+
+// Codes of findings beside those of verdicts, which stand for a refused message.
+const (
+	FindingSequence    = "sequence"    // the stream skips or repeats a sequence
+	FindingLeaf        = "leaf"        // the tree has another hash than the stream's bytes
+	FindingLabel       = "label"       // the tree names another audience than the subject
+	FindingMissing     = "missing"     // the tree has a leaf that the stream has not
+	FindingLeaves      = "leaves"      // a notary's message that does not fit what it published before
+	FindingRollback    = "rollback"    // a smaller tree, correctly signed
+	FindingFork        = "fork"        // two roots for one size
+	FindingCosignature = "cosignature" // a cosignature that does not hold
+	FindingSeen        = "seen"        // a publisher was shown another log
+)
