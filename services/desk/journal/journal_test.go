@@ -1,0 +1,184 @@
+package journal
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tripoint/tripoint/pkg/translog"
+)
+
+func fresh(t *testing.T) (*Journal, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "journal 100%.db")
+	return reopen(t, path), path
+}
+
+func reopen(t *testing.T, path string) *Journal {
+	t.Helper()
+	j, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func message(index uint64, subject string) Message {
+	return Message{Index: index, Sequence: index + 1, Subject: subject, Data: []byte{byte(index), 0, 0xff}}
+}
+
+func leaf(index uint64) Leaf {
+	return Leaf{Index: index, Hash: translog.LeafHash(index, "s", nil), Audience: "all"}
+}
+
+// filled has something in every table.
+func filled(t *testing.T) (*Journal, string) {
+	t.Helper()
+	j, path := fresh(t)
+	must(t, j.Append(t.Context(), []Message{message(0, "reg.a"), message(3, "evt.b"), message(4, "evt.\xff")}))
+	must(t, j.Mirror(t.Context(), []Leaf{leaf(0), leaf(1)}, []Checkpoint{{Size: 2, Note: []byte("two")}}, Place{Sequence: 9, Compared: 1, Snapshot: []byte("s")}))
+	must(t, j.Cosign(t.Context(), Cosigned{Size: 2, Root: translog.Hash{2}, Note: []byte("signed")}))
+	must(t, j.Raise(t.Context(), Alarm{Raised: time.Unix(5, 0).UTC(), Code: "fork", What: "two roots", Have: []byte("a"), Got: []byte("b")}))
+	return j, path
+}
+
+func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
+	j, path := filled(t)
+	must(t, j.Close())
+	j = reopen(t, path)
+	check := func(what string, want, got any) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	all, err := j.Messages(t.Context(), 0, 10)
+	must(t, err)
+	check("messages", []Message{message(0, "reg.a"), message(3, "evt.b"), message(4, "evt.\xff")}, all)
+	some, err := j.Messages(t.Context(), 1, 1)
+	must(t, err)
+	check("one message from 1 on", []Message{message(3, "evt.b")}, some)
+	registry, err := j.Registry(t.Context(), 4)
+	must(t, err)
+	check("registry", []Message{message(0, "reg.a")}, registry)
+	last, ok, err := j.Last(t.Context())
+	must(t, err)
+	check("last", message(4, "evt.\xff"), last)
+	check("has a last", true, ok)
+	_, ok, err = j.BySequence(t.Context(), 1, 4)
+	must(t, err)
+	check("sequence 4 of another epoch", false, ok)
+	place, err := j.Place(t.Context())
+	must(t, err)
+	check("place", Place{Sequence: 9, Compared: 1, Snapshot: []byte("s")}, place)
+	newest, _, err := j.Newest(t.Context())
+	must(t, err)
+	check("checkpoint", Checkpoint{Size: 2, Note: []byte("two")}, newest)
+	cosigned, err := j.Cosigned(t.Context())
+	must(t, err)
+	check("cosigned", Cosigned{Size: 2, Root: translog.Hash{2}, Note: []byte("signed")}, cosigned)
+	alarms, err := j.Alarms(t.Context())
+	must(t, err)
+	check("alarms", []Alarm{{Raised: time.Unix(5, 0).UTC(), Code: "fork", What: "two roots", Have: []byte("a"), Got: []byte("b")}}, alarms)
+	tree, err := j.Tree(t.Context())
+	must(t, err)
+	check("leaves", uint64(2), tree.Size())
+}
+
+func TestEmpty(t *testing.T) {
+	j, _ := fresh(t)
+	if _, ok, err := j.Last(t.Context()); ok || err != nil {
+		t.Errorf("Last: %t, %v", ok, err)
+	}
+	if place, err := j.Place(t.Context()); place.Sequence != 0 || err != nil {
+		t.Errorf("Place: %v, %v", place, err)
+	}
+	if cosigned, err := j.Cosigned(t.Context()); cosigned.Size != 0 || len(cosigned.Note) != 0 || err != nil {
+		t.Errorf("Cosigned: %v, %v", cosigned, err)
+	}
+}
+
+// No statement takes anything away from the journal or alters it, whoever runs it.
+func TestNothingIsTakenAway(t *testing.T) {
+	for _, statement := range []string{
+		"UPDATE messages SET data = x'00' WHERE idx = 3",
+		"UPDATE messages SET subject = subject",
+		"DELETE FROM messages WHERE idx = 4",
+		"DELETE FROM messages",
+		"REPLACE INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (3, 0, 99, x'00', x'00', 0)",
+		"REPLACE INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (9, 0, 4, x'00', x'00', 0)",
+		"INSERT INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (2, 0, 3, x'00', x'00', 0)",
+		"UPDATE leaves SET audience = 'few'",
+		"DELETE FROM leaves WHERE idx = 1",
+		"REPLACE INTO leaves (idx, hash, audience) VALUES (1, x'00', '')",
+		"INSERT INTO leaves (idx, hash, audience) VALUES (3, x'00', '')",
+		"UPDATE checkpoints SET note = x'00'",
+		"DELETE FROM checkpoints",
+		"REPLACE INTO checkpoints (size, note) VALUES (2, x'00')",
+		"UPDATE cosigned SET size = 1",
+		"UPDATE cosigned SET root = x'00'",
+		"UPDATE cosigned SET only = NULL",
+		"DELETE FROM cosigned",
+		"REPLACE INTO cosigned (only, size, root, note) VALUES (1, 9, x'00', x'00')",
+		"UPDATE alarms SET what = ''",
+		"DELETE FROM alarms",
+		"REPLACE INTO alarms (number, raised, code, what, have, got) VALUES (1, 0, '', '', x'', x'')",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			j, _ := filled(t)
+			if _, err := j.writer.Exec(statement); err == nil {
+				t.Error("the statement was carried out")
+			}
+		})
+	}
+}
+
+func TestAppendIsAllOrNothing(t *testing.T) {
+	j, _ := filled(t)
+	err := j.Append(t.Context(), []Message{message(5, "evt.c"), message(4, "evt.d")})
+	if err == nil || !strings.Contains(err.Error(), "message 4") {
+		t.Errorf("appending message 4 again: %v", err)
+	}
+	if last, _, err := j.Last(t.Context()); err != nil || last.Index != 4 {
+		t.Errorf("the last message is %d (%v), want 4", last.Index, err)
+	}
+}
+
+func TestCosignedOnlyGrows(t *testing.T) {
+	j, path := filled(t)
+	for _, c := range []Cosigned{
+		{Size: 1, Root: translog.Hash{1}, Note: []byte("smaller")},
+		{Size: 2, Root: translog.Hash{9}, Note: []byte("second root")},
+		{Size: 2, Root: translog.Hash{2}, Note: []byte("again")},
+	} {
+		if err := j.Cosign(t.Context(), c); err == nil {
+			t.Errorf("%s was recorded", c.Note)
+		}
+	}
+	must(t, j.Cosign(t.Context(), Cosigned{Size: 3, Root: translog.Hash{3}, Note: []byte("three")}))
+	must(t, j.Close())
+	if c, err := reopen(t, path).Cosigned(t.Context()); err != nil || c.Size != 3 {
+		t.Errorf("after reopening size %d (%v) is cosigned, want 3", c.Size, err)
+	}
+}
+
+func TestWritesAreFsynced(t *testing.T) {
+	j, _ := fresh(t)
+	const full = 2
+	var mode int
+	must(t, j.writer.QueryRow("PRAGMA synchronous").Scan(&mode))
+	if mode != full {
+		t.Errorf("synchronous is %d, want %d", mode, full)
+	}
+}

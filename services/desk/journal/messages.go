@@ -1,0 +1,121 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+
+	"github.com/tripoint/tripoint/pkg/registry"
+)
+
+// Message is one message of the stream, with its place in the log.
+type Message struct {
+	Index    uint64 // log index
+	Epoch    uint64 // of the stream
+	Sequence uint64 // stream sequence within the epoch
+	Subject  string
+	Data     []byte
+}
+
+// Append stores messages in order; their indices rise and come after all that
+// are there. It returns once they are on disk, all or none.
+func (j *Journal) Append(ctx context.Context, messages []Message) error {
+	err := j.write(ctx, func(tx *sql.Tx) error {
+		insert, err := tx.PrepareContext(ctx, `
+			INSERT INTO messages (idx, epoch, sequence, subject, data, registry) VALUES ($1, $2, $3, $4, $5, $6)`)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
+		for _, m := range messages {
+			registry := registry.IsSubject(m.Subject)
+			if _, err := insert.ExecContext(ctx, int64(m.Index), int64(m.Epoch), int64(m.Sequence), []byte(m.Subject), bytesOf(m.Data), registry); err != nil {
+				return fmt.Errorf("message %d: %w", m.Index, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("journaling %d messages: %w", len(messages), err)
+	}
+	return nil
+}
+
+// bytesOf is data, but never NULL.
+func bytesOf(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
+
+// Last is the newest message; ok is false in an empty journal.
+func (j *Journal) Last(ctx context.Context) (m Message, ok bool, err error) {
+	return j.one(ctx, "ORDER BY idx DESC LIMIT 1")
+}
+
+// Message is the one at a log index; ok is false where this desk has none.
+func (j *Journal) Message(ctx context.Context, index uint64) (m Message, ok bool, err error) {
+	return j.one(ctx, "WHERE idx = $1", int64(index))
+}
+
+// BySequence is the one at a place of the stream; ok is false where this desk has none.
+func (j *Journal) BySequence(ctx context.Context, epoch, sequence uint64) (m Message, ok bool, err error) {
+	return j.one(ctx, "WHERE epoch = $1 AND sequence = $2", int64(epoch), int64(sequence))
+}
+
+// Messages lists at most limit messages from a log index on, in order.
+func (j *Journal) Messages(ctx context.Context, from uint64, limit int) ([]Message, error) {
+	return j.list(ctx, "WHERE idx >= $1 ORDER BY idx LIMIT $2", int64(from), limit)
+}
+
+// Registry lists the messages on registry subjects up to a log index, itself
+// included, in order.
+func (j *Journal) Registry(ctx context.Context, upTo uint64) ([]Message, error) {
+	return j.list(ctx, "WHERE registry = 1 AND idx <= $1 ORDER BY idx", int64(upTo))
+}
+
+func (j *Journal) one(ctx context.Context, which string, args ...any) (Message, bool, error) {
+	all, err := j.list(ctx, which, args...)
+	if err != nil || len(all) == 0 {
+		return Message{}, false, err
+	}
+	return all[0], true, nil
+}
+
+func (j *Journal) list(ctx context.Context, which string, args ...any) ([]Message, error) {
+	var all []Message
+	query := "SELECT idx, epoch, sequence, subject, data FROM messages " + which
+	for rows, err := range j.query(ctx, query, args...) {
+		var m Message
+		if err == nil {
+			err = rows.Scan(&m.Index, &m.Epoch, &m.Sequence, &m.Subject, &m.Data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading messages: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// query streams rows. After an error nothing follows.
+func (j *Journal) query(ctx context.Context, query string, args ...any) iter.Seq2[*sql.Rows, error] {
+	return func(yield func(*sql.Rows, error) bool) {
+		rows, err := j.readers.QueryContext(ctx, query, args...)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if !yield(rows, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
