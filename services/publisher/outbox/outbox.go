@@ -1,0 +1,164 @@
+// Package outbox is a publisher's durable memory: the one SQLite file in which
+// a report stays until a quorum of countries has witnessed it in the log.
+//
+// Invariants:
+//   - What Accept answered is on disk, and leaves it only by PutLog, once witnessed.
+//   - An event is signed once. Every publication of it is of the same bytes.
+//   - Event identifiers strictly increase in the order of acceptance.
+//   - Along one audience, the stream's sequences of what is stored strictly increase.
+//   - One process has the outbox open.
+//
+// Every method that writes is one transaction that is on disk when it returns.
+// A crash between two of them is a crash before the second, and each may be repeated.
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/tripoint/tripoint/pkg/event"
+)
+
+//go:embed schema.sql
+var schema string
+
+// Owner is who speaks through an outbox, under which charter.
+type Owner struct {
+	Country, Agency string
+	Charter         event.Digest
+}
+
+// Outbox is an open outbox. It is safe for concurrent use.
+type Outbox struct {
+	db        *sql.DB // one connection: the only writer
+	read      *sql.DB
+	directory *os.File // holds the lock
+	requests  chan request
+	stop      chan struct{}
+	stopped   chan struct{}
+}
+
+// Open opens the outbox in a directory, or makes one. It refuses a directory
+// that another process has open, and an outbox of another owner.
+func Open(ctx context.Context, directory string, owner Owner) (*Outbox, error) {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the outbox: %w", err)
+	}
+	locked, err := lock(directory)
+	if err != nil {
+		return nil, fmt.Errorf("opening the outbox: %w", err)
+	}
+	o := &Outbox{
+		directory: locked, requests: make(chan request, maxGroup),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := o.open(ctx, filepath.Join(directory, "outbox.db"), owner); err != nil {
+		return nil, fmt.Errorf("opening the outbox: %w", errors.Join(err, o.shut()))
+	}
+	go o.write()
+	return o, nil
+}
+
+func (o *Outbox) open(ctx context.Context, path string, owner Owner) error {
+	// SQLite gives its further files the mode of the first; they hold content of persons.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if o.db, err = connect(path, 1, false); err != nil {
+		return err
+	}
+	if _, err := o.db.ExecContext(ctx, schema); err != nil {
+		return fmt.Errorf("making the tables: %w", err)
+	}
+	if o.read, err = connect(path, 4, true); err != nil {
+		return err
+	}
+	return o.claim(ctx, owner)
+}
+
+// connect opens a pool. synchronous FULL makes every commit an fsync of the
+// write-ahead log; secure_delete overwrites content that is let go.
+func connect(path string, connections int, readOnly bool) (*sql.DB, error) {
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "secure_delete(ON)",
+	}, "_txlock": {"immediate"}}
+	if readOnly {
+		pragmas = url.Values{"_pragma": {"busy_timeout(10000)", "query_only(ON)"}}
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	location := url.URL{Scheme: "file", Path: absolute, RawQuery: pragmas.Encode()}
+	db, err := sql.Open("sqlite", location.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+// claim writes the owner into a new outbox and compares it with that of an old one.
+// An outbox under another charter would mix the chains of two logs.
+func (o *Outbox) claim(ctx context.Context, owner Owner) error {
+	var country, agency string
+	var charter []byte
+	row := o.db.QueryRowContext(ctx, `SELECT country, agency, charter FROM owner`)
+	err := row.Scan(&country, &agency, &charter)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_, err = o.db.ExecContext(ctx, `INSERT INTO owner VALUES (1, $1, $2, $3, $4)`,
+			owner.Country, owner.Agency, owner.Charter[:], make([]byte, len(event.ID{})))
+		return err
+	case err != nil:
+		return err
+	case country != owner.Country || agency != owner.Agency:
+		return fmt.Errorf("it belongs to %s/%s, not to %s/%s", country, agency, owner.Country, owner.Agency)
+	case string(charter) != string(owner.Charter[:]):
+		return errors.New("it was begun under another charter: its chains are those of another log")
+	}
+	return nil
+}
+
+// Close ends the writer and lets the directory go. What was not answered by then
+// was not accepted.
+func (o *Outbox) Close() error {
+	close(o.stop)
+	<-o.stopped
+	return o.shut()
+}
+
+func (o *Outbox) shut() error {
+	var errs []error
+	for _, db := range []*sql.DB{o.read, o.db} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(append(errs, o.directory.Close())...)
+}
+
+// transact runs one transaction to its end on disk.
+func (o *Outbox) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := o.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}

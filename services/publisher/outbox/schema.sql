@@ -1,0 +1,70 @@
+-- The outbox: what an agency's systems handed over, until it is proven to be in the log.
+-- A report is in accepted for ever; its content is first in drafts, then in
+-- envelopes, then here no more.
+
+-- whose outbox this is, and the last event id given out
+CREATE TABLE IF NOT EXISTS owner (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    country TEXT NOT NULL,
+    agency  TEXT NOT NULL,
+    charter BLOB NOT NULL,
+    last_id BLOB NOT NULL
+) STRICT;
+
+-- sequence counts reports in the order of their acceptance, from 1, without gaps
+CREATE TABLE IF NOT EXISTS accepted (
+    sequence        INTEGER PRIMARY KEY,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    digest          BLOB NOT NULL,
+    event_id        BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER IF NOT EXISTS accepted_stays BEFORE DELETE ON accepted
+BEGIN SELECT RAISE(ABORT, 'an accepted report is never forgotten'); END;
+
+CREATE TRIGGER IF NOT EXISTS accepted_is_fixed BEFORE UPDATE ON accepted
+BEGIN SELECT RAISE(ABORT, 'an accepted report is never changed'); END;
+
+-- accepted, not signed
+CREATE TABLE IF NOT EXISTS drafts (
+    sequence  INTEGER PRIMARY KEY REFERENCES accepted,
+    audience  TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    retention TEXT NOT NULL,
+    recorded  INTEGER NOT NULL, -- nanoseconds since 1970
+    body      BLOB NOT NULL     -- a serialised event/v1 Body, all sections clear
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS drafts_by_audience ON drafts (audience, sequence);
+
+-- signed, not witnessed
+CREATE TABLE IF NOT EXISTS envelopes (
+    sequence  INTEGER PRIMARY KEY REFERENCES accepted,
+    audience  TEXT NOT NULL,
+    subject   TEXT NOT NULL,
+    data      BLOB NOT NULL,              -- the exact bytes, signed once
+    returned  INTEGER NOT NULL DEFAULT 0, -- how often it was not where the hub said
+    cursor    INTEGER,                    -- the stream's sequence, by the hub's word
+    log_index INTEGER                     -- where its leaf was found
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS envelopes_unsent ON envelopes (audience, sequence) WHERE cursor IS NULL;
+CREATE INDEX IF NOT EXISTS envelopes_unfound ON envelopes (cursor) WHERE cursor IS NOT NULL AND log_index IS NULL;
+CREATE INDEX IF NOT EXISTS envelopes_found ON envelopes (log_index) WHERE log_index IS NOT NULL;
+CREATE INDEX IF NOT EXISTS envelopes_returned ON envelopes (sequence) WHERE returned > 0;
+
+-- where each audience's chain of headers stands
+CREATE TABLE IF NOT EXISTS heads (
+    audience TEXT PRIMARY KEY,
+    counter  INTEGER NOT NULL,
+    digest   BLOB NOT NULL,
+    last_id  BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- how far the log was followed
+CREATE TABLE IF NOT EXISTS log (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    cursor   INTEGER NOT NULL,  -- sequence in the log stream
+    snapshot BLOB NOT NULL,     -- of the follower, after that message
+    founded  INTEGER NOT NULL   -- 1: the charter's founding is in the log
+) STRICT;

@@ -1,0 +1,175 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+// Bounds say how much one call takes: so many events, and no further one once
+// so many bytes are reached.
+type Bounds struct{ Events, Bytes int }
+
+// Draft is one accepted report that is not signed.
+type Draft struct {
+	Sequence int64 // its place in the outbox
+	Event    event.Draft
+}
+
+// Envelope is one signed event.
+type Envelope struct {
+	Sequence int64 // its place in the outbox
+	Subject  string
+	Data     []byte
+}
+
+// Drafts are an audience's oldest reports that are not signed, in order, and
+// the head of the chain that they go on.
+func (o *Outbox) Drafts(ctx context.Context, audience string, bounds Bounds) ([]Draft, event.Head, error) {
+	head, err := o.head(ctx, audience)
+	if err != nil {
+		return nil, head, fmt.Errorf("reading the chain's head: %w", err)
+	}
+	rows, err := o.read.QueryContext(ctx, `
+		SELECT sequence, event_id, kind, retention, recorded, body FROM drafts JOIN accepted USING (sequence)
+		WHERE audience = $1 ORDER BY sequence LIMIT $2`, audience, bounds.Events)
+	if err != nil {
+		return nil, head, fmt.Errorf("reading drafts: %w", err)
+	}
+	defer rows.Close()
+	var drafts []Draft
+	for size := 0; size < bounds.Bytes && rows.Next(); {
+		var id, body []byte
+		var recorded int64
+		var d Draft
+		if err := rows.Scan(&d.Sequence, &id, &d.Event.Kind, &d.Event.Retention, &recorded, &body); err != nil {
+			return nil, head, fmt.Errorf("reading drafts: %w", err)
+		}
+		if len(id) != len(d.Event.ID) {
+			return nil, head, fmt.Errorf("reading drafts: an event id has %d bytes", len(id))
+		}
+		d.Event.ID, d.Event.Recorded = event.ID(id), time.Unix(0, recorded)
+		if d.Event.Sections, err = sections(body); err != nil {
+			return nil, head, fmt.Errorf("reading draft %s: %w", d.Event.ID, err)
+		}
+		drafts = append(drafts, d)
+		size += len(body)
+	}
+	return drafts, head, rows.Err()
+}
+
+func sections(body []byte) ([]event.Section, error) {
+	content := &eventv1.Body{}
+	if err := proto.Unmarshal(body, content); err != nil {
+		return nil, errors.New("its body is damaged")
+	}
+	var all []event.Section
+	for _, section := range content.GetSections() {
+		all = append(all, event.Section{
+			Compartment: section.GetCompartment(), Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: section.GetContent(),
+		})
+	}
+	return all, nil
+}
+
+func (o *Outbox) head(ctx context.Context, audience string) (event.Head, error) {
+	var head event.Head
+	var counter int64
+	var digest, last []byte
+	err := o.read.QueryRowContext(ctx, `SELECT counter, digest, last_id FROM heads WHERE audience = $1`, audience).
+		Scan(&counter, &digest, &last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return head, nil
+	case err != nil:
+		return head, err
+	case len(digest) != len(head.Digest) || len(last) != len(head.LastID):
+		return head, errors.New("it is damaged")
+	}
+	return event.Head{Counter: uint64(counter), Digest: event.Digest(digest), LastID: event.ID(last)}, nil
+}
+
+// PutSigned exchanges drafts of an audience for their envelopes and moves its
+// head from before to after. It refuses when the head is not at before, or one
+// of the drafts is gone: either would be a counter or an event signed twice.
+func (o *Outbox) PutSigned(ctx context.Context, audience string, before, after event.Head, signed []Envelope) error {
+	err := o.transact(ctx, func(tx *sql.Tx) error {
+		if err := moveHead(tx, audience, before, after); err != nil {
+			return err
+		}
+		take, err := tx.Prepare(`DELETE FROM drafts WHERE sequence = $1 AND audience = $2`)
+		if err != nil {
+			return err
+		}
+		defer take.Close()
+		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, subject, data) VALUES ($1, $2, $3, $4)`)
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		for _, e := range signed {
+			taken, err := take.Exec(e.Sequence, audience)
+			if err := one(taken, err, fmt.Sprintf("report %d is no draft", e.Sequence)); err != nil {
+				return err
+			}
+			if _, err := put.Exec(e.Sequence, audience, e.Subject, e.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("storing what was signed: %w", err)
+	}
+	return nil
+}
+
+func moveHead(tx *sql.Tx, audience string, before, after event.Head) error {
+	if before.Counter == 0 {
+		_, err := tx.Exec(`INSERT INTO heads VALUES ($1, $2, $3, $4)`,
+			audience, int64(after.Counter), after.Digest[:], after.LastID[:])
+		return err
+	}
+	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE audience = $1 AND counter = $5 AND digest = $6`,
+		audience, int64(after.Counter), after.Digest[:], after.LastID[:], int64(before.Counter), before.Digest[:])
+	return one(moved, err, fmt.Sprintf("the chain does not stand at counter %d", before.Counter))
+}
+
+// one is nil where a statement changed exactly one row.
+func one(result sql.Result, err error, otherwise string) error {
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, errors.New(otherwise))
+	}
+	return nil
+}
+
+// Unsent are an audience's oldest envelopes that the hub has not stored, in order.
+func (o *Outbox) Unsent(ctx context.Context, audience string, bounds Bounds) ([]Envelope, error) {
+	rows, err := o.read.QueryContext(ctx, `
+		SELECT sequence, subject, data FROM envelopes
+		WHERE audience = $1 AND cursor IS NULL ORDER BY sequence LIMIT $2`, audience, bounds.Events)
+	if err != nil {
+		return nil, fmt.Errorf("reading envelopes: %w", err)
+	}
+	defer rows.Close()
+	var envelopes []Envelope
+	for size := 0; size < bounds.Bytes && rows.Next(); {
+		var e Envelope
+		if err := rows.Scan(&e.Sequence, &e.Subject, &e.Data); err != nil {
+			return nil, fmt.Errorf("reading envelopes: %w", err)
+		}
+		envelopes = append(envelopes, e)
+		size += len(e.Data)
+	}
+	return envelopes, rows.Err()
+}

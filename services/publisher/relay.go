@@ -1,0 +1,163 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/publisher/outbox"
+)
+
+// parcel bounds what is signed, and published in one commit, at a time.
+var parcel = outbox.Bounds{Events: stream.MaxBatch, Bytes: 8 << 20}
+
+// Waiting after a fault: doubled each time.
+const (
+	firstWait   = 100 * time.Millisecond
+	longestWait = 15 * time.Second
+)
+
+// lane carries one audience's events to the hub, in the order of their chain.
+// Audiences have a lane each: one that the hub refuses does not hold up the others.
+type lane struct {
+	publisher *Publisher
+	audience  string
+	wake      chan struct{}
+	limit     int // events in the next parcel: halved by a fault, so that a bad link still gets something through
+}
+
+// signal says that there may be something to do.
+func (l *lane) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until ctx ends. No fault ends it.
+func (l *lane) run(ctx context.Context) {
+	wait := firstWait
+	for ctx.Err() == nil {
+		moved, err := l.step(ctx)
+		if err != nil && ctx.Err() == nil {
+			l.publisher.troubles.note("audience "+l.audience, err.Error())
+			l.limit = max(l.limit/2, 1)
+			pause(ctx, wait)
+			wait = min(2*wait, longestWait)
+			continue
+		}
+		wait = firstWait
+		l.publisher.troubles.note("audience "+l.audience, "")
+		if moved {
+			l.limit = min(2*l.limit, parcel.Events)
+			continue
+		}
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// pause waits about as long as said: not all publishers shall come back at once.
+func pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait/2 + rand.N(wait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// step publishes one parcel. What was signed before goes first, be it never
+// published, published without an answer, or not found in the log.
+func (l *lane) step(ctx context.Context) (moved bool, err error) {
+	p := l.publisher
+	if !p.log.Load().founded {
+		return false, nil // follow signals when it is
+	}
+	bounds := outbox.Bounds{Events: l.limit, Bytes: parcel.Bytes}
+	envelopes, err := p.outbox.Unsent(ctx, l.audience, bounds)
+	if err != nil {
+		return false, err
+	}
+	if len(envelopes) == 0 {
+		if envelopes, err = l.sign(ctx, bounds); err != nil || len(envelopes) == 0 {
+			return false, err
+		}
+	}
+	return true, l.publish(ctx, envelopes)
+}
+
+// sign signs the oldest drafts and stores the result before anybody sees it: a
+// crash later publishes the same bytes, never others with the same counter.
+func (l *lane) sign(ctx context.Context, bounds outbox.Bounds) ([]outbox.Envelope, error) {
+	p := l.publisher
+	drafts, head, err := p.outbox.Drafts(ctx, l.audience, bounds)
+	if err != nil || len(drafts) == 0 {
+		return nil, err
+	}
+	chain := event.Chain{Country: p.config.Country, Agency: p.config.Agency, Audience: l.audience}
+	seen := p.log.Load().seen
+	before := head
+	var envelopes []outbox.Envelope
+	for first := 0; first < len(drafts); {
+		batch := sameRetention(drafts[first:])
+		signed, next, err := event.SignBatch(p.key, chain, head, seen, batch)
+		if err != nil {
+			return nil, err
+		}
+		for i, s := range signed {
+			envelopes = append(envelopes, outbox.Envelope{Sequence: drafts[first+i].Sequence, Subject: s.Subject, Data: s.Data})
+		}
+		head, first = next, first+len(batch)
+	}
+	if err := p.outbox.PutSigned(ctx, l.audience, before, head, envelopes); err != nil {
+		return nil, err
+	}
+	return envelopes, nil
+}
+
+// sameRetention is the longest beginning of one retention class: a signed batch
+// has one, and the chain keeps the order of acceptance.
+func sameRetention(drafts []outbox.Draft) []event.Draft {
+	var batch []event.Draft
+	for _, d := range drafts {
+		if d.Event.Retention != drafts[0].Event.Retention {
+			break
+		}
+		batch = append(batch, d.Event)
+	}
+	return batch
+}
+
+// publish commits a parcel on the hub and keeps the hub's word on where it lies.
+// After a crash between the two it is published again: a duplicate, which every
+// reader recognises by its header.
+func (l *lane) publish(ctx context.Context, envelopes []outbox.Envelope) error {
+	p := l.publisher
+	messages := make([]stream.Message, len(envelopes))
+	size := 0
+	for i, e := range envelopes {
+		messages[i] = stream.Message{Subject: e.Subject, Data: e.Data}
+		size += len(e.Data)
+	}
+	p.flight.RLock()
+	defer p.flight.RUnlock()
+	// Time for a slow link: 30 s, and a second for every 16 KiB.
+	bounded, cancel := context.WithTimeout(ctx, 30*time.Second+time.Duration(size>>14)*time.Second)
+	defer cancel()
+	last, err := p.hub.PublishBatch(bounded, messages)
+	if err != nil {
+		return fmt.Errorf("%d events wait to be published again: %w", len(envelopes), err)
+	}
+	n := uint64(len(envelopes))
+	if last < n {
+		return fmt.Errorf("the hub says that %d events end at sequence %d: %w", n, last, outbox.ErrMisplaced)
+	}
+	// The answer is kept even where the publisher is being stopped.
+	return p.outbox.PutStored(context.WithoutCancel(ctx), l.audience, envelopes, last-n+1)
+}
