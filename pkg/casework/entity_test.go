@@ -212,6 +212,7 @@ func TestChildIsAChildWhileAnybodySaysSo(t *testing.T) {
 		{"disputed", []word{{"TH", disputed}}, true, 0},
 		{"another agency says adult", []word{{"TH", child}, {"MM", adult}}, true, 0},
 		{"the same agency says adult", []word{{"TH", child}, {"TH", adult}}, false, 1},
+		{"the same agency says so again", []word{{"TH", child}, {"TH", disputed}}, true, 0},
 		{"the same agency no longer knows", []word{{"TH", child}, {"TH", unknown}}, false, 1},
 		{"one of two takes it back", []word{{"TH", child}, {"MM", disputed}, {"TH", adult}}, true, 1},
 	}

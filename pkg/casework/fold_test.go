@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func everyEvent() []Said {
 	countries := []string{"TH", "MM", "CN"}
 	var list []Said
 	for i, content := range everyKind() {
-		list = append(list, event(uint64(i), countries[i%3], "agency", "2025-02-12T15:45:00+07:00", content))
+		list = append(list, saidBy(uint64(i), countries[i%3], "agency", "2025-02-12T15:45:00+07:00", content))
 	}
 	return list
 }
@@ -272,6 +273,9 @@ func TestUnplaced(t *testing.T) {
 			if err != nil || !found {
 				t.Fatalf("found %v, %v", found, err)
 			}
+			if slices.Contains(doc.Compartments, "case") {
+				t.Errorf("compartments beside the case section: %v", doc.Compartments)
+			}
 			if !cmp.Equal(doc.Why, []string{test.why}) || (len(doc.Sealed) > 0) != test.sealed {
 				t.Errorf("unplaced %+v, want %q", doc, test.why)
 			}
@@ -325,8 +329,8 @@ func (f *failing) Put(ref Ref, doc []byte) error {
 }
 
 func TestFoldReportsACabinetThatFails(t *testing.T) {
-	said := event(3, "CN", "police", "2025-02-16", everyKind()[1]) // a commitment: two documents
-	said.Purposes = nil                                            // and a breach
+	said := saidBy(3, "CN", "police", "2025-02-16", everyKind()[1]) // a commitment: two documents
+	said.Purposes = nil                                             // and a breach
 	steps := 0
 	for {
 		_, err := Fold(&failing{left: steps}, said)

@@ -23,10 +23,10 @@ func newStory(t *testing.T) *story {
 	return &story{t: t}
 }
 
-// says folds content that an agency (COUNTRY.agency) states, as of a date or time.
+// says folds content that an agency states, as of a date or time.
 func (s *story) says(country, agency, occurred string, content proto.Message, alter ...func(*Said)) Change {
 	s.t.Helper()
-	said := event(s.index, country, agency, occurred, content)
+	said := saidBy(s.index, country, agency, occurred, content)
 	s.index++
 	for _, change := range alter {
 		change(&said)
@@ -39,8 +39,8 @@ func (s *story) says(country, agency, occurred string, content proto.Message, al
 	return change
 }
 
-// event makes an event of content, marked for a purpose that its audience has.
-func event(index uint64, country, agency, occurred string, content proto.Message) Said {
+// saidBy makes an event of content, marked for a purpose that its audience has.
+func saidBy(index uint64, country, agency, occurred string, content proto.Message) Said {
 	section := &caseworkv1.CaseSection{
 		Marking: &caseworkv1.Marking{
 			Tlp: caseworkv1.Tlp_TLP_AMBER_STRICT, Pap: caseworkv1.Pap_PAP_GREEN, Purpose: "victim-protection",
