@@ -214,6 +214,11 @@ func (r *Replay) Cosignature(country string, note []byte) {
 	}
 }
 
+// Stray reports a message on the log stream that no role may put there.
+func (r *Replay) Stray(subject string) {
+	r.find(FindingLeaves, r.follower.Size(), "a message on %.64q, where nobody publishes", subject)
+}
+
 // Finish ends the replay and returns its summary.
 func (r *Replay) Finish() (Summary, error) {
 	s := &r.summary
