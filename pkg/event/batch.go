@@ -63,8 +63,10 @@ func NewSigningKey(signer crypto.Signer) (SigningKey, error) {
 
 // SignBatch chains the drafts after head and signs them with one signature over
 // the RFC 6962 root of their leaves. All drafts go to one audience and have one
-// retention class. It returns the events in order and the chain's new head.
+// retention class. It returns the events in order and the chain's new head; with
+// an error, no events and head as it was.
 func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft) ([]Signed, Head, error) {
+	next := head
 	if len(drafts) == 0 || len(drafts) > MaxBatch {
 		return nil, head, fmt.Errorf("signing a batch of %d events: want 1 to %d", len(drafts), MaxBatch)
 	}
@@ -75,13 +77,13 @@ func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft
 		if draft.Retention != drafts[0].Retention {
 			return nil, head, fmt.Errorf("signing a batch: event %d has retention %q, the first %q: a batch has one", i, draft.Retention, drafts[0].Retention)
 		}
-		header, body, err := encode(chain, head, seen, draft)
+		header, body, err := encode(chain, next, seen, draft)
 		if err != nil {
 			return nil, head, fmt.Errorf("signing event %s: %w", draft.ID, err)
 		}
 		headers[i], bodies[i] = header, body
 		leaves[i] = leafHash(key.ID, header)
-		head = Head{Counter: head.Counter + 1, Digest: DigestOf(header), LastID: draft.ID}
+		next = Head{Counter: next.Counter + 1, Digest: DigestOf(header), LastID: draft.ID}
 	}
 	root, paths := auditPaths(leaves)
 	size := uint64(len(drafts))
@@ -101,7 +103,7 @@ func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft
 		}
 		signed[i] = Signed{ID: draft.ID, Subject: Subject(chain, draft.Kind), Data: data}
 	}
-	return signed, head, nil
+	return signed, next, nil
 }
 
 func encode(chain Chain, head Head, seen Seen, draft Draft) (header, body []byte, err error) {

@@ -76,8 +76,9 @@ func checkHeader(h *eventv1.Header) error {
 	if err != nil {
 		return err
 	}
-	if err := h.GetRecorded().CheckValid(); err != nil {
-		return fmt.Errorf("recorded: %w", err)
+	if !h.GetRecorded().IsValid() {
+		// Not CheckValid's words: they differ from one build to the next, and verdicts carry them.
+		return errors.New("recorded: missing, or not a time in the years 1 to 9999")
 	}
 	return nil
 }

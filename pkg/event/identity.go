@@ -91,7 +91,7 @@ func (id ID) check() error {
 func NextID(now time.Time, random [10]byte, last ID) ID {
 	var id ID
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	binary.BigEndian.PutUint64(ms[:], uint64(max(now.UnixMilli(), 0))) // a clock before 1970 would wrap to the far future
 	copy(id[:6], ms[2:])
 	copy(id[6:], random[:])
 	id[6] = 0x70 | id[6]&0x0f

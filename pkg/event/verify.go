@@ -60,7 +60,7 @@ func (r *Roots) add(v verifiedRoot) {
 func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, error) {
 	proof := u.envelope.GetProof()
 	key := u.KeyID()
-	if KeyIDOf(RolePublisher, public) != key {
+	if len(public) != ed25519.PublicKeySize || KeyIDOf(RolePublisher, public) != key {
 		return Verified{}, fmt.Errorf("%w: the key is not the one that the envelope names", ErrSignature)
 	}
 	root, ok := climb(leafHash(key, u.envelope.GetHeader()), proof)
@@ -119,7 +119,7 @@ func checkProof(p *eventv1.BatchProof) error {
 		return fmt.Errorf("size: %d, want 1 to %d", p.GetSize(), MaxBatch)
 	case p.GetIndex() >= p.GetSize():
 		return fmt.Errorf("index: %d in a batch of %d", p.GetIndex(), p.GetSize())
-	case len(p.GetPath()) > bits.Len64(MaxBatch):
+	case len(p.GetPath()) > bits.Len64(MaxBatch-1):
 		return fmt.Errorf("path: %d hashes, more than any batch has", len(p.GetPath()))
 	}
 	for i, hash := range p.GetPath() {
