@@ -28,7 +28,7 @@ var pure = []struct {
 }
 
 // adapters are the packages of pkg/ that touch the world.
-var adapters = []string{"./pkg/stream/...", "./pkg/daemon/...", "./pkg/view/..."}
+var adapters = []string{"./pkg/stream/...", "./pkg/daemon/...", "./pkg/keyfile/...", "./pkg/view/..."}
 
 func purePaths() []string {
 	var paths []string

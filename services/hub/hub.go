@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 )
@@ -44,10 +45,8 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Hub{config: config}
-	for _, directory := range []string{h.keys().directory, h.credentials()} {
-		if err := os.MkdirAll(directory, 0o700); err != nil {
-			return nil, fmt.Errorf("hub: %w", err)
-		}
+	if err := os.MkdirAll(h.credentials(), 0o700); err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
 	}
 	state, err := config.Charter.State()
 	if err != nil {
@@ -59,7 +58,7 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
 	for name, content := range issued.users {
-		if err := writeWhole(h.Credentials(name), content); err != nil {
+		if err := keyfile.Replace(h.Credentials(name), content); err != nil {
 			return nil, fmt.Errorf("hub: writing credentials: %w", err)
 		}
 	}
