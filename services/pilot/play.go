@@ -1,0 +1,33 @@
+package pilot
+
+import (
+	"context"
+	"fmt"
+
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
+	"github.com/tripoint/tripoint/services/pilot/scenario"
+)
+
+// play hands the steps to their publishers over their API, in order, those of one
+// agency that follow each other together. It may be repeated: each report has
+// its idempotency key, and is accepted once.
+func play(ctx context.Context, clients map[voice]publisherv1connect.PublisherServiceClient, steps []scenario.Step) error {
+	for len(steps) > 0 {
+		speaker := voice{steps[0].Country, steps[0].Agency}
+		var reports []*caseworkv1.Report
+		for len(steps) > 0 && (voice{steps[0].Country, steps[0].Agency}) == speaker {
+			reports = append(reports, steps[0].Report)
+			steps = steps[1:]
+		}
+		client, ok := clients[speaker]
+		if !ok {
+			return fmt.Errorf("playing the scenario: the charter has no agency %s", speaker)
+		}
+		if _, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: reports}); err != nil {
+			return fmt.Errorf("playing the scenario: %s: %w", speaker, err)
+		}
+	}
+	return nil
+}
