@@ -1,0 +1,132 @@
+// Package console is the desk's web console: pages for officers, rendered on
+// the server from the read model, and a live feed.
+//
+// It only reads. Everything that an agency wrote is shown as that agency's
+// claim, as text and never as markup. Pages work without JavaScript; the one
+// script follows the live feed. The content security policy allows nothing but
+// the console's own files.
+package console
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/view"
+)
+
+// Config is what a console needs. Fields without a stated default are required.
+type Config struct {
+	Country string                // the desk's member, an ISO 3166-1 alpha-2 code
+	State   func() registry.State // the registry as the desk has folded it: names of agencies, purposes of audiences
+	Reader  view.Reader
+	Changes Changes
+	Status  func() Status
+	Now     func() time.Time // default: time.Now
+	Logger  *slog.Logger     // default: discards; nothing about a person is logged
+}
+
+// Changes tells when the read model has changed. A notification may stand for
+// several changes; the channel is never waited for by its sender.
+type Changes interface {
+	Subscribe() (changed <-chan struct{}, cancel func())
+}
+
+// Status is how the desk stands to the log.
+type Status struct {
+	LogSize       uint64    // events in the newest checkpoint that the desk has verified
+	WitnessedSize uint64    // events in the newest one that a quorum of countries has cosigned
+	CosignedBy    []string  // countries that cosigned that one, sorted
+	Connected     bool      // the link to the hub is up
+	LastSync      time.Time // when something last came over the link; zero: never
+	Alarm         string    // why the desk no longer trusts the log, in one sentence; empty: no alarm
+}
+
+// Console is an http.Handler. Its streams end with their request's context, so
+// the server that carries it sets a BaseContext which ends when the desk stops.
+type Console struct {
+	config   Config
+	sessions *sessions
+	streams  *streams
+	pages    *pages
+	assets   *assets
+	handler  http.Handler
+}
+
+// New builds a console. It fails where a required field is missing, or where
+// its own templates and texts do not fit each other.
+func New(config Config) (*Console, error) {
+	switch {
+	case config.Country == "":
+		return nil, errors.New("console: no country")
+	case config.State == nil, config.Reader == nil, config.Changes == nil, config.Status == nil:
+		return nil, errors.New("console: State, Reader, Changes and Status are required")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := loadPages("en", assets)
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{
+		config:   config,
+		sessions: newSessions(config.Country, config.Now),
+		streams:  newStreams(),
+		pages:    pages,
+		assets:   assets,
+	}
+	c.handler = guard(c.routes())
+	return c, nil
+}
+
+// ServeHTTP answers one request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// SignInLink makes a link that signs one person in, once, within a day. It is a
+// path with a secret in its query: the caller puts the desk's address before it
+// and hands it to that person alone. role is shown to them and decides whether
+// names are shown: see mayIdentify.
+func (c *Console) SignInLink(role string) string { return c.sessions.link(role) }
+
+func (c *Console) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", c.assets)
+	mux.HandleFunc("GET /sign-in", c.signIn)
+	mux.HandleFunc("POST /sign-out", c.signOut)
+	mux.HandleFunc("GET /feed/live", c.live)
+	for pattern, show := range map[string]page{
+		"/{$}":                c.now,
+		"/feed":               c.feed,
+		"/events/{index}":     c.event,
+		"/transfers":          c.transfers,
+		"/transfers/{id}":     c.transfer,
+		"/sites":              c.sites,
+		"/sites/{id}":         c.site,
+		"/measures":           c.measures,
+		"/measures/{id}":      c.measure,
+		"/commitments":        c.commitments,
+		"/commitments/{id}":   c.commitment,
+		"/meetings/{id}":      c.meeting,
+		"/groups":             c.groups,
+		"/groups/{id}":        c.group,
+		"/repatriations":      c.repatriations,
+		"/repatriations/{id}": c.repatriation,
+		"/people":             c.people,
+		"/people/{id}":        c.person,
+		"/about":              c.about,
+	} {
+		mux.Handle("GET "+pattern, c.signedIn(show))
+	}
+	mux.Handle("/", c.signedIn(func(*http.Request, session) (response, error) { return response{}, errNotFound }))
+	return mux
+}
