@@ -55,11 +55,6 @@ func (j *Journal) Last(ctx context.Context) (m Message, ok bool, err error) {
 	return j.one(ctx, "ORDER BY idx DESC LIMIT 1")
 }
 
-// Message is the one at a log index; ok is false where this desk has none.
-func (j *Journal) Message(ctx context.Context, index uint64) (m Message, ok bool, err error) {
-	return j.one(ctx, "WHERE idx = $1", int64(index))
-}
-
 // BySequence is the one at a place of the stream; ok is false where this desk has none.
 func (j *Journal) BySequence(ctx context.Context, epoch, sequence uint64) (m Message, ok bool, err error) {
 	return j.one(ctx, "WHERE epoch = $1 AND sequence = $2", int64(epoch), int64(sequence))
@@ -68,6 +63,23 @@ func (j *Journal) BySequence(ctx context.Context, epoch, sequence uint64) (m Mes
 // Messages lists at most limit messages from a log index on, in order.
 func (j *Journal) Messages(ctx context.Context, from uint64, limit int) ([]Message, error) {
 	return j.list(ctx, "WHERE idx >= $1 ORDER BY idx LIMIT $2", int64(from), limit)
+}
+
+// Indices is the set of log indices from one to another, itself excluded, at
+// which there is a message.
+func (j *Journal) Indices(ctx context.Context, from, to uint64) (map[uint64]bool, error) {
+	present := map[uint64]bool{}
+	for rows, err := range j.query(ctx, "SELECT idx FROM messages WHERE idx >= $1 AND idx < $2", int64(from), int64(to)) {
+		var index int64
+		if err == nil {
+			err = rows.Scan(&index)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading indices: %w", err)
+		}
+		present[uint64(index)] = true
+	}
+	return present, nil
 }
 
 // Registry lists the messages on registry subjects up to a log index, itself

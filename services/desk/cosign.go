@@ -1,0 +1,91 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// takeCosignature counts a mirror's cosignature, this desk's own included.
+func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
+	c, err := m.follower.Cosignature(data)
+	if err != nil {
+		return m.refuseCosignature(ctx, err)
+	}
+	if c.Country == m.country && c.Checkpoint.Size >= m.cosigned.Size &&
+		(c.Checkpoint.Size != m.cosigned.Size || c.Checkpoint.Root != m.cosigned.Root) {
+		return m.stop(ctx, AlarmStateLost, fmt.Sprintf(
+			"The log has a cosignature by this desk's key over %d events, and its journal knows of none above %d: the journal was lost or set back, or somebody else has the key.",
+			c.Checkpoint.Size, m.cosigned.Size), string(m.cosigned.Note), string(data))
+	}
+	return nil
+}
+
+// refuseCosignature judges a cosignature that was not counted. One over another
+// root is evidence whoever lies, the notary or the mirror, and stops this mirror
+// too. The rest harms nobody.
+func (m *mirror) refuseCosignature(ctx context.Context, cause error) error {
+	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
+		return m.stopFork(ctx, fork)
+	}
+	m.log.Debug("a cosignature does not count", "error", cause)
+	return nil
+}
+
+// flush stores what was taken in, then cosigns the newest checkpoint: the others
+// of one fetch are covered by it.
+func (m *mirror) flush(ctx context.Context) error {
+	if err := m.store(ctx); err != nil {
+		return err
+	}
+	if err := m.record(ctx); err != nil {
+		return err
+	}
+	if m.published || len(m.cosigned.Note) == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
+	defer cancel()
+	if _, err := m.conn.Publish(bounded, stream.CosignPrefix+m.country, m.cosigned.Note); err != nil {
+		return &away{err}
+	}
+	m.published = true
+	return nil
+}
+
+func (m *mirror) store(ctx context.Context) error {
+	if !m.dirty {
+		return nil
+	}
+	m.place.Snapshot = m.follower.Snapshot()
+	if err := m.journal.Mirror(ctx, m.leaves, m.checkpoints, m.place); err != nil {
+		return err
+	}
+	m.dirty, m.leaves, m.checkpoints = false, nil, nil
+	m.standing.log(m.follower)
+	return nil
+}
+
+// record signs the newest checkpoint and keeps the signature, where it is above
+// all that were cosigned.
+func (m *mirror) record(ctx context.Context) error {
+	newest, _ := m.follower.Checkpoint()
+	if newest.Size <= m.cosigned.Size || m.alarms.stopped() {
+		return nil
+	}
+	note, err := m.signer.Cosign(newest, uint64(time.Now().Unix()))
+	if err != nil {
+		return err
+	}
+	cosigned := journal.Cosigned{Size: newest.Size, Root: newest.Root, Note: note}
+	if err := m.journal.Cosign(ctx, cosigned); err != nil {
+		return err
+	}
+	m.cosigned, m.published = cosigned, false
+	return nil
+}

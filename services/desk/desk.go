@@ -1,0 +1,224 @@
+// Package desk is one country's view of the log. It follows the audiences that
+// its country may read, keeps every message, judges and folds it into the read
+// model that officers work with, and mirrors the log's tree: it cosigns a
+// checkpoint only where it agrees with the bytes held here.
+//
+// Files in its directory: journal.db, which must not be lost, and the view,
+// which is a fold of the journal and is built again from it at any time.
+package desk
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/pkg/view"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// Config is what a desk needs. Fields without a stated default are required.
+type Config struct {
+	Country   string           // the member, as the charter names it
+	Directory string           // holds journal and view; made when missing
+	Charter   registry.Charter // the desk's own copy: whose signatures count is never taken from the network
+	MirrorKey crypto.Signer    // Ed25519, the charter's mirror key of Country
+	Stream    stream.Config    // as stream.DeskUser(Country)
+	Logger    *slog.Logger     // nil: silent
+
+	// Console makes the pages; nil: none are served. It is called once, before
+	// New returns, and may keep the desk.
+	Console func(*Desk) (http.Handler, error)
+	Listen  string // host:port of the console; port 0 picks a free one
+
+	// Patience is how long a message may come after its leaf, while the hub is
+	// reachable, before the desk says that it is withheld; 0: 30 s.
+	Patience time.Duration
+
+	fault func(step string) error // tests: called between steps; an error is a crash there
+}
+
+const defaultPatience = 30 * time.Second
+
+// Desk is one country's desk.
+type Desk struct {
+	config  Config
+	log     *slog.Logger
+	journal *journal.Journal
+	shelf   *shelf
+	alarms  *alarms
+	conn    *stream.Conn
+	mirror  *mirror
+
+	journaled Live // after messages were journaled
+	live      Live // after entries were committed
+
+	folding sync.Mutex // held by whoever folds into the live view or swaps it
+	folder  *folder
+	state   atomic.Pointer[registry.State] // the folder's, for pages that must not wait for it
+
+	rebuilding sync.Mutex // held while a view is built beside the live one
+
+	standing standing
+
+	listener net.Listener
+	handler  http.Handler
+	closing  sync.Once
+	closed   error
+}
+
+// New opens the desk's files and its console's port. It succeeds while the hub
+// is away. Run or Close must follow.
+func New(ctx context.Context, config Config) (*Desk, error) {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Patience == 0 {
+		config.Patience = defaultPatience
+	}
+	d := &Desk{config: config, log: config.Logger}
+	for _, step := range []func(context.Context) error{d.openFiles, d.openMirror, d.openConsole} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("desk: %w", err), d.Close())
+		}
+	}
+	return d, nil
+}
+
+func (d *Desk) openFiles(ctx context.Context) error {
+	if err := os.MkdirAll(d.config.Directory, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if d.journal, err = journal.Open(ctx, filepath.Join(d.config.Directory, "journal.db")); err != nil {
+		return err
+	}
+	if d.alarms, err = openAlarms(ctx, d.journal); err != nil {
+		return err
+	}
+	if d.shelf, err = openShelf(ctx, d.config.Directory, d.log); err != nil {
+		return err
+	}
+	at, err := d.shelf.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if d.folder, err = d.newFolder(ctx, d.shelf.writer(), at); err != nil {
+		return err
+	}
+	d.committed()
+	return nil
+}
+
+func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*folder, error) {
+	f, err := newFolder(ctx, d.config.Charter.Digest, d.journal, w, at)
+	if err != nil {
+		return nil, err
+	}
+	f.fault = d.config.fault
+	return f, nil
+}
+
+func (d *Desk) openMirror(ctx context.Context) error {
+	state, err := d.config.Charter.State()
+	if err != nil {
+		return err
+	}
+	policy, err := state.Policy()
+	if err != nil {
+		return err
+	}
+	key, ok := policy.Mirrors[d.config.Country]
+	if !ok {
+		return fmt.Errorf("the charter has no member %q", d.config.Country)
+	}
+	if d.config.MirrorKey == nil || !ed25519.PublicKey(key).Equal(d.config.MirrorKey.Public()) {
+		return fmt.Errorf("this key is not the charter's mirror key of %s", d.config.Country)
+	}
+	signer, err := translog.NewMirror(policy.Origin, d.config.Country, d.config.MirrorKey)
+	if err != nil {
+		return err
+	}
+	if d.conn, err = stream.Dial(d.config.Stream); err != nil {
+		return err
+	}
+	d.mirror = &mirror{
+		country: d.config.Country, policy: policy, signer: signer, reads: map[string]bool{"": true},
+		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
+		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience,
+	}
+	for _, audience := range state.AudiencesOf(d.config.Country) {
+		d.mirror.reads[audience] = true
+	}
+	if err := d.mirror.load(ctx); err != nil && !errors.Is(err, errStopped) {
+		return err
+	}
+	return nil
+}
+
+// Run follows the log and serves the console until ctx ends; the desk is then
+// closed. It waits for a hub that is away, and goes on serving after an alarm.
+// An error is a fault of this machine.
+func (d *Desk) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for name, loop := range map[string]func(context.Context) error{
+		"following": d.follow, "mirroring": d.mirror.run, "serving": d.serve,
+	} {
+		group.Go(func() error {
+			if err := loop(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("desk: %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	return errors.Join(group.Wait(), d.Close())
+}
+
+// Close lets go of files, port and hub. It may be called again.
+func (d *Desk) Close() error {
+	d.closing.Do(func() {
+		if d.listener != nil {
+			d.listener.Close() // the server may have closed it
+		}
+		if d.conn != nil {
+			d.conn.Close()
+		}
+		if d.shelf != nil {
+			d.closed = d.shelf.close()
+		}
+		if d.journal != nil {
+			d.closed = errors.Join(d.closed, d.journal.Close())
+		}
+	})
+	return d.closed
+}
+
+// Reader reads the view. It stays good over a rebuild.
+func (d *Desk) Reader() view.Reader { return d.shelf }
+
+// Live tells when entries were added.
+func (d *Desk) Live() *Live { return &d.live }
+
+// State is the registry after the last message that was folded.
+func (d *Desk) State() registry.State { return *d.state.Load() }
+
+// committed makes known what was committed to the live view. The caller holds folding.
+func (d *Desk) committed() {
+	state := d.folder.state
+	d.state.Store(&state)
+	d.live.notify()
+}

@@ -1,0 +1,107 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	"github.com/tripoint/tripoint/pkg/view"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// indexOf is the log index of a message by its place in the stream. In the first
+// epoch every message has a leaf and the log begins with the stream, whose
+// sequences count from 1. Later epochs begin where sequences were used again;
+// their places are in the notary's leaves, and this version does not follow them.
+func indexOf(epoch, sequence uint64) (uint64, error) {
+	if epoch != 0 || sequence == 0 {
+		return 0, fmt.Errorf("sequence %d of epoch %d: this version follows epoch 0 only", sequence, epoch)
+	}
+	return sequence - 1, nil
+}
+
+// folder takes journaled messages into one view, in order. It is for one
+// goroutine at a time.
+type folder struct {
+	view  view.Writer
+	state registry.State // after the last message that was committed
+	roots event.Roots
+	fault func(step string) error // nil but in tests
+}
+
+// newFolder goes on from a view's cursor: the registry as it was there is folded
+// from the journal.
+func newFolder(ctx context.Context, charter event.Digest, j *journal.Journal, w view.Writer, at view.Cursor) (*folder, error) {
+	f := &folder{view: w, state: registry.New(charter)}
+	if at.Sequence == 0 {
+		return f, nil
+	}
+	updates, err := j.Registry(ctx, at.Index)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range updates {
+		if next, err := f.state.Apply(m.Index, m.Subject, m.Data); err == nil {
+			f.state = next // what does not apply was refused, and its row says so
+		}
+	}
+	return f, nil
+}
+
+// take folds messages in one transaction: rows, verdicts and cursor, or nothing.
+// Its errors are never about a message.
+func (f *folder) take(ctx context.Context, messages []journal.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	tx, err := f.view.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	state := f.state
+	for _, m := range messages {
+		if state, err = f.one(tx, state, m); err != nil {
+			return fmt.Errorf("folding message %d: %w", m.Index, err)
+		}
+	}
+	if f.fault != nil {
+		if err := f.fault("before commit"); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(cursorOf(messages[len(messages)-1])); err != nil {
+		return err
+	}
+	f.state = state
+	return nil
+}
+
+func cursorOf(m journal.Message) view.Cursor {
+	return view.Cursor{Epoch: m.Epoch, Sequence: m.Sequence, Index: m.Index, Digest: event.DigestOf(m.Data)}
+}
+
+// one judges and folds one message, and returns the registry after it.
+func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (registry.State, error) {
+	judged, err := verdict.Judge(state, tx, &f.roots, m.Index, m.Subject, m.Data)
+	if err != nil {
+		return state, err
+	}
+	entry := entryOf(m, judged)
+	if judged.Code != verdict.Accepted || judged.Update {
+		return judged.State, tx.Take(entry, event.Head{})
+	}
+	audience, _ := judged.State.Audience(judged.Event.Chain.Audience)
+	said, breaches := saidOf(m.Index, judged.Event, audience.Purposes)
+	change, err := casework.Fold(tx, said)
+	if err != nil {
+		return state, err
+	}
+	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
+	entry.Summary, entry.Refs = change.Summary, change.Touched
+	entry.Breaches = append(breaches, change.Breaches...)
+	return judged.State, tx.Take(entry, judged.Head())
+}

@@ -1,0 +1,186 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+const (
+	fetchLimit   = 1000
+	fetchWait    = time.Second
+	retryAfter   = 250 * time.Millisecond
+	hubTimeout   = 5 * time.Second // for one question to the hub
+	foldAtOnce   = 250             // messages of the journal that are folded in one transaction
+	progressStep = 100_000         // messages between two lines of progress
+)
+
+// away is a failure of the hub or of the way to it: the loop begins again.
+type away struct{ cause error }
+
+func (a *away) Error() string { return a.cause.Error() }
+func (a *away) Unwrap() error { return a.cause }
+
+// retrying runs a loop again and again while the hub is to blame for its end.
+func retrying(ctx context.Context, log *slog.Logger, what string, loop func(context.Context) error) error {
+	for {
+		err := loop(ctx)
+		switch _, hub := errors.AsType[*away](err); {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errStopped):
+			log.Error(what + " has stopped: see the alarm")
+			return nil
+		case !hub:
+			return err
+		}
+		log.Debug(what+" begins again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+// follow brings the view up to the journal, then takes in what comes.
+func (d *Desk) follow(ctx context.Context) error {
+	if err := d.recover(ctx); err != nil {
+		return err
+	}
+	return retrying(ctx, d.log, "following", d.followStream)
+}
+
+// reader opens a consumer so that the next message is the one at a sequence.
+func reader(ctx context.Context, conn *stream.Conn, name, country string, sequence uint64) (*stream.Reader, error) {
+	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
+	defer cancel()
+	r, err := conn.Reader(bounded, name, stream.DeskUser(country))
+	if err == nil {
+		err = r.Reset(bounded, sequence)
+	}
+	if err != nil {
+		return nil, &away{err}
+	}
+	return r, nil
+}
+
+// followStream takes in messages until something fails. For each group: journal
+// (fsynced), fold, acknowledge. If we crash after the first, the next start
+// folds from the journal; after the second, the messages are read from the
+// stream again and known.
+//
+// It begins with the last message of the journal, which must still be there: a
+// sequence alone proves nothing, it is used again after a loss.
+func (d *Desk) followStream(ctx context.Context) error {
+	last, began, err := d.journal.Last(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := reader(ctx, d.conn, stream.Events, d.config.Country, last.Sequence)
+	if err != nil {
+		return err
+	}
+	for unproven := began; ; {
+		fetched, err := r.Fetch(ctx, fetchLimit, fetchWait)
+		if err != nil {
+			return &away{err}
+		}
+		d.standing.synced()
+		if len(fetched) == 0 {
+			continue
+		}
+		if unproven && fetched[0].Sequence > last.Sequence {
+			return d.changed(ctx, last, fetched[0], "is not in the stream any more")
+		}
+		unproven = false
+		fresh, err := d.sift(ctx, last, fetched)
+		if err != nil {
+			return err
+		}
+		if err := d.takeIn(ctx, fresh); err != nil {
+			return err
+		}
+		if len(fresh) > 0 {
+			last = fresh[len(fresh)-1]
+		}
+		if err := r.Ack(); err != nil {
+			return &away{err}
+		}
+	}
+}
+
+// sift gives the messages after last their log indices. Those up to last must be
+// what the journal has.
+func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.Message) ([]journal.Message, error) {
+	var fresh []journal.Message
+	for _, m := range fetched {
+		if m.Sequence > last.Sequence {
+			index, err := indexOf(last.Epoch, m.Sequence)
+			if err != nil {
+				return nil, err
+			}
+			last = journal.Message{Index: index, Epoch: last.Epoch, Sequence: m.Sequence, Subject: m.Subject, Data: m.Data}
+			fresh = append(fresh, last)
+			continue
+		}
+		have, ok, err := d.journal.BySequence(ctx, last.Epoch, m.Sequence)
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return nil, d.changed(ctx, last, m, "was read, and an earlier message that was left out comes after it")
+		case have.Subject != m.Subject || !bytes.Equal(have.Data, m.Data):
+			return nil, d.changed(ctx, have, m, "has other content in the stream now")
+		}
+	}
+	return fresh, nil
+}
+
+// changed raises the alarm that the stream is not what the journal says. Going
+// on from the number alone would mix two histories.
+func (d *Desk) changed(ctx context.Context, have journal.Message, got stream.Message, how string) error {
+	err := d.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmStreamChanged,
+		What: fmt.Sprintf("Message %d of the log (sequence %d) %s (the hub sent sequence %d).", have.Index, have.Sequence, how, got.Sequence),
+		Have: have.Data, Got: got.Data,
+	})
+	if err != nil {
+		return err
+	}
+	return errStopped
+}
+
+// takeIn journals and folds messages, and tells who waits for either.
+func (d *Desk) takeIn(ctx context.Context, fresh []journal.Message) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := d.journal.Append(ctx, fresh); err != nil {
+		return err
+	}
+	d.journaled.notify()
+	if err := d.at("journaled"); err != nil {
+		return err
+	}
+	d.folding.Lock()
+	defer d.folding.Unlock()
+	if err := d.folder.take(ctx, fresh); err != nil {
+		return err
+	}
+	d.committed()
+	return d.at("folded")
+}
+
+// at is a step between which tests let the desk crash.
+func (d *Desk) at(step string) error {
+	if d.config.fault == nil {
+		return nil
+	}
+	return d.config.fault(step)
+}

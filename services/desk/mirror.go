@@ -1,0 +1,234 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/translog"
+	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// mirror follows the log stream, compares the tree with the bytes that the desk
+// holds, and cosigns. Order: compare, store (fsynced), record the cosignature
+// (fsynced), publish it. If we crash before the record, nobody has seen a
+// cosignature; after it, the same bytes are published by the next start.
+//
+// Invariants: a cosigned size only grows; nothing is cosigned that is not in the
+// journal, or below which a message of this country's audiences is missing, or
+// that disagrees with a message held here; after a final alarm nothing is cosigned.
+type mirror struct {
+	country string
+	policy  translog.Policy // the charter's
+	signer  *translog.Mirror
+	reads   map[string]bool // labels of what this country holds
+
+	journal   *journal.Journal
+	alarms    *alarms
+	conn      *stream.Conn
+	journaled *Live
+	standing  *standing
+	patience  time.Duration
+	log       *slog.Logger
+
+	checked   bool // the stored leaves were seen to have the verified root
+	follower  *translog.Follower
+	place     journal.Place // Sequence and Compared run ahead of the stored ones
+	cosigned  journal.Cosigned
+	published bool // the newest cosignature is on the log stream
+
+	// Taken in and not stored yet.
+	dirty       bool
+	leaves      []journal.Leaf
+	checkpoints []journal.Checkpoint
+}
+
+const (
+	logFetchLimit = 256
+	logFetchWait  = 500 * time.Millisecond
+)
+
+// load goes back to what is stored. After errStopped there is no follower.
+func (m *mirror) load(ctx context.Context) error {
+	var err error
+	if m.place, err = m.journal.Place(ctx); err != nil {
+		return err
+	}
+	if m.cosigned, err = m.journal.Cosigned(ctx); err != nil {
+		return err
+	}
+	if len(m.place.Snapshot) == 0 {
+		m.follower, err = translog.NewFollower(m.policy)
+	} else {
+		m.follower, err = translog.NewFollowerAt(m.policy, m.place.Snapshot)
+	}
+	if err != nil {
+		return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
+	}
+	m.dirty, m.leaves, m.checkpoints, m.published = false, nil, nil, false
+	m.standing.log(m.follower)
+	return nil
+}
+
+// run mirrors until ctx ends or a final alarm stands.
+func (m *mirror) run(ctx context.Context) error {
+	return retrying(ctx, m.log, "mirroring", func(ctx context.Context) error {
+		if m.alarms.stopped() {
+			return errStopped
+		}
+		if !m.checked {
+			if err := m.check(ctx); err != nil {
+				return err
+			}
+			m.checked = true
+		}
+		return m.followLog(ctx)
+	})
+}
+
+// check computes the tree from the leaves that are stored: a flipped bit in
+// them, or a cosigned size that they do not reach, is a damaged journal.
+func (m *mirror) check(ctx context.Context) error {
+	tree, err := m.journal.Tree(ctx)
+	newest, _ := m.follower.Checkpoint()
+	what := ""
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		what = err.Error()
+	case tree.Size() != newest.Size || tree.Size() > 0 && tree.Root() != newest.Root:
+		what = fmt.Sprintf("its %d leaves are not those of the verified checkpoint of %d", tree.Size(), newest.Size)
+	case m.cosigned.Size > newest.Size:
+		what = fmt.Sprintf("size %d is cosigned, and only %d leaves are there", m.cosigned.Size, newest.Size)
+	default:
+		return nil
+	}
+	return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+what+".", tree.Root().String(), newest.Text())
+}
+
+// stop raises a final alarm.
+func (m *mirror) stop(ctx context.Context, code, what, have, got string) error {
+	err := m.alarms.raise(ctx, journal.Alarm{Code: code, What: what, Have: []byte(have), Got: []byte(got)})
+	if err != nil {
+		return err
+	}
+	return errStopped
+}
+
+// followLog takes in the log stream from the stored place until something fails.
+func (m *mirror) followLog(ctx context.Context) error {
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	r, err := reader(ctx, m.conn, stream.Log, m.country, m.place.Sequence+1)
+	if err != nil {
+		return err
+	}
+	for {
+		fetched, err := r.Fetch(ctx, logFetchLimit, logFetchWait)
+		if err != nil {
+			return &away{err}
+		}
+		for _, message := range fetched {
+			if err := m.take(ctx, message); err != nil {
+				return err
+			}
+		}
+		// A message may have come after its leaf, under a label not of this country.
+		if err := m.compare(ctx); err != nil {
+			return err
+		}
+		if err := m.flush(ctx); err != nil {
+			return err
+		}
+		if err := r.Ack(); err != nil {
+			return &away{err}
+		}
+	}
+}
+
+// take takes in one message of the log stream.
+func (m *mirror) take(ctx context.Context, message stream.Message) error {
+	var err error
+	switch {
+	case message.Subject == stream.LeavesSubject:
+		err = m.takeLeaves(ctx, message.Data)
+	case strings.HasPrefix(message.Subject, stream.CosignPrefix):
+		err = m.takeCosignature(ctx, message.Data)
+	}
+	if err == nil {
+		m.place.Sequence, m.dirty = message.Sequence, true
+	}
+	return err
+}
+
+func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
+	message := &logv1.Leaves{}
+	if err := proto.Unmarshal(data, message); err != nil {
+		return m.passOver(ctx, errors.New("not a message of the notary"), data)
+	}
+	if err := m.await(ctx, message); err != nil {
+		return err
+	}
+	before := m.follower.Size()
+	batch, err := m.follower.Leaves(message)
+	if err != nil {
+		return m.refuse(ctx, err, data)
+	}
+	m.alarms.clear(AlarmUnreadable)
+	if n := len(batch.Hashes); n > 0 && (batch.Epoch != 0 || batch.FirstSequence != batch.Start+1) {
+		return m.stop(ctx, AlarmMisplaced, fmt.Sprintf(
+			"The log says that event %d lies at sequence %d of epoch %d of the stream: this version can follow it no further.",
+			batch.Start, batch.FirstSequence, batch.Epoch), "", string(data))
+	}
+	for i, hash := range batch.Hashes {
+		m.leaves = append(m.leaves, journal.Leaf{Index: batch.Start + uint64(i), Hash: hash, Audience: batch.Labels[i]})
+	}
+	if batch.Checkpoint.Size > before {
+		m.checkpoints = append(m.checkpoints, journal.Checkpoint{Size: batch.Checkpoint.Size, Note: message.GetCheckpoint()})
+	}
+	for _, refused := range batch.Refused {
+		if err := m.refuseCosignature(ctx, refused); err != nil {
+			return err
+		}
+	}
+	return m.compare(ctx)
+}
+
+// refuse judges a message of the notary that the follower did not take in.
+func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
+	if rollback, ok := errors.AsType[*translog.Rollback](cause); ok {
+		return m.stop(ctx, AlarmRollback, fmt.Sprintf("The notary has signed a log of %d events after one of %d: the log was rolled back.",
+			rollback.Got.Checkpoint.Size, rollback.Have.Checkpoint.Size), string(rollback.Have.Note), string(rollback.Got.Note))
+	}
+	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
+		return m.stopFork(ctx, fork)
+	}
+	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
+		return m.stop(ctx, AlarmMismatch, fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
+			mismatch.Got.Checkpoint.Size), mismatch.Computed.String(), string(mismatch.Got.Note))
+	}
+	return m.passOver(ctx, cause, data)
+}
+
+func (m *mirror) stopFork(ctx context.Context, fork *translog.Fork) error {
+	return m.stop(ctx, AlarmFork, fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
+		fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
+}
+
+// passOver leaves out what proves nothing: anybody between notary and desk could
+// have made it. The leaves in it are missed, and so nothing above is cosigned.
+func (m *mirror) passOver(ctx context.Context, cause error, data []byte) error {
+	m.log.Warn("passing over a message on the log stream", "error", cause)
+	return m.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmUnreadable, What: "What came as the notary's cannot be used: " + cause.Error() + ".", Got: data,
+	})
+}
