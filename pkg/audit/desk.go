@@ -2,7 +2,6 @@ package audit
 
 import (
 	"encoding/hex"
-	"slices"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/registry"
@@ -16,7 +15,6 @@ type desk struct {
 	index    uint64
 	events   uint64
 	sealed   uint64
-	breaches []casework.Breach
 }
 
 // showDesks gives a message to the desks that may see it.
@@ -52,12 +50,8 @@ func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) e
 		return nil
 	}
 	audience, _ := state.Audience(judged.Event.Chain.Audience)
-	change, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience.Purposes))
-	if err != nil {
-		return err
-	}
-	d.breaches = append(d.breaches, change.Breaches...)
-	return nil
+	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience.Purposes))
+	return err
 }
 
 // label counts the leaves that are not for this desk.
@@ -74,20 +68,23 @@ func (d *desk) summary() (Desk, error) {
 	}
 	s := Desk{
 		LogIndex: d.index, ViewDigest: hex.EncodeToString(digest[:]), Events: d.events, Sealed: d.sealed,
-		Transfers: []casework.TransferSummary{}, Breaches: slices.Clone(d.breaches),
-	}
-	if s.Breaches == nil {
-		s.Breaches = []casework.Breach{}
+		Transfers: []casework.TransferSummary{}, Breaches: []casework.Breach{},
 	}
 	for ref := range d.cabinet.All() {
-		if ref.Type != casework.TypeTransfer {
-			continue
+		switch ref.Type {
+		case casework.TypeTransfer:
+			transfer, _, err := casework.Load[casework.Transfer](&d.cabinet, ref)
+			if err != nil {
+				return Desk{}, err
+			}
+			s.Transfers = append(s.Transfers, transfer.Summary())
+		case casework.TypeBreach:
+			breaches, _, err := casework.Load[casework.Breaches](&d.cabinet, ref)
+			if err != nil {
+				return Desk{}, err
+			}
+			s.Breaches = append(s.Breaches, breaches.Breaches...)
 		}
-		transfer, _, err := casework.Load[casework.Transfer](&d.cabinet, ref)
-		if err != nil {
-			return Desk{}, err
-		}
-		s.Transfers = append(s.Transfers, transfer.Summary())
 	}
 	return s, nil
 }

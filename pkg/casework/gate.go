@@ -17,13 +17,26 @@ func (b *Breaches) derive() {}
 // judge puts an event before the gates. A gate is a function of the event and
 // of the state before it; a breach is kept, never hidden, and stops nothing.
 func (f *folding) judge() error {
-	if f.said.Case == nil {
-		return nil // nothing to judge by: sealed or absent
-	}
 	var found []Breach
 	breach := func(code, what string) {
 		found = append(found, Breach{Code: code, Index: f.said.Index, What: oneLine(what)})
 	}
+	for _, compartment := range f.said.Unreadable {
+		breach(BreachUnreadable, fmt.Sprintf("its %s section is no message of that compartment", compartment))
+	}
+	if f.said.Case != nil { // else there is no marking to judge: sealed or absent
+		f.judgeCase(breach)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	f.change.Breaches = found
+	return write(f, Ref{TypeBreach, byIndex(f.said.Index)}, func(b *Breaches) {
+		b.Claim, b.Breaches = f.claim, found
+	})
+}
+
+func (f *folding) judgeCase(breach func(code, what string)) {
 	purpose := f.claim.Marking.Purpose
 	switch {
 	case purpose == "":
@@ -34,11 +47,4 @@ func (f *folding) judge() error {
 	if f.change.Kind != "" && f.said.Kind != f.change.Kind {
 		breach(BreachKind, fmt.Sprintf("announced as %.64q, and its content is %q", f.said.Kind, f.change.Kind))
 	}
-	if len(found) == 0 {
-		return nil
-	}
-	f.change.Breaches = found
-	return write(f, Ref{TypeBreach, byIndex(f.said.Index)}, func(b *Breaches) {
-		b.Claim, b.Breaches = f.claim, found
-	})
 }

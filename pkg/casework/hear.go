@@ -1,19 +1,17 @@
 package casework
 
 import (
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
-	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 // Hear reads an accepted event's sections for the fold. purposes are those of its
 // audience at the event's index. A clear section that is not the message of its
-// compartment counts as absent, and the fold says so; a sealed one is named.
+// compartment is named, and so is a sealed one.
 func Hear(index uint64, v event.Verified, purposes []string) Said {
 	said := Said{
 		Index: index, EventID: v.ID.String(),
@@ -21,32 +19,43 @@ func Hear(index uint64, v event.Verified, purposes []string) Said {
 		Kind: v.Kind, Retention: v.Retention, Recorded: v.Recorded, Purposes: purposes,
 	}
 	for _, section := range v.Sections() {
+		name := compartmentName(section.Compartment)
 		if section.Form == eventv1.SectionForm_SECTION_FORM_SEALED {
-			said.Sealed = append(said.Sealed, compartmentName(section.Compartment))
-			continue
-		}
-		switch section.Compartment {
-		case eventv1.Compartment_COMPARTMENT_CASE:
-			said.Case = decode(section.Content, &caseworkv1.CaseSection{})
-		case eventv1.Compartment_COMPARTMENT_IDENTITY:
-			said.Identity = decode(section.Content, &caseworkv1.IdentitySection{})
-		case eventv1.Compartment_COMPARTMENT_PROTECTION:
-			said.Protection = decode(section.Content, &caseworkv1.ProtectionSection{})
-		case eventv1.Compartment_COMPARTMENT_INTELLIGENCE:
-			said.Intelligence = decode(section.Content, &caseworkv1.IntelligenceSection{})
+			said.Sealed = append(said.Sealed, name)
+		} else if !said.open(section) {
+			said.Unreadable = append(said.Unreadable, name)
 		}
 	}
-	slices.Sort(said.Sealed)
 	return said
 }
 
-// decode reads content into m, or gives the nil message of that type.
-func decode[M proto.Message](content []byte, m M) M {
-	if err := proto.Unmarshal(content, m); err != nil {
-		var none M
-		return none
+// open decodes a clear section into its place. A compartment that this version
+// does not know is left alone.
+func (s *Said) open(section event.Section) bool {
+	switch section.Compartment {
+	case eventv1.Compartment_COMPARTMENT_CASE:
+		return decode(section.Content, &s.Case)
+	case eventv1.Compartment_COMPARTMENT_IDENTITY:
+		return decode(section.Content, &s.Identity)
+	case eventv1.Compartment_COMPARTMENT_PROTECTION:
+		return decode(section.Content, &s.Protection)
+	case eventv1.Compartment_COMPARTMENT_INTELLIGENCE:
+		return decode(section.Content, &s.Intelligence)
 	}
-	return m
+	return true
+}
+
+// decode puts content into place, which stays nil where content is no such message.
+func decode[M any, P interface {
+	*M
+	proto.Message
+}](content []byte, place *P) bool {
+	message := P(new(M))
+	if err := proto.Unmarshal(content, message); err != nil {
+		return false
+	}
+	*place = message
+	return true
 }
 
 func compartmentName(c eventv1.Compartment) string {

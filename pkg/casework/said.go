@@ -32,6 +32,10 @@ type Said struct {
 	// Sealed names the compartments that are present and not opened for this
 	// reader, in lower case: case, identity, protection, intelligence.
 	Sealed []string
+
+	// Unreadable names the compartments, likewise, whose clear section is no
+	// message of that compartment. Their section is nil.
+	Unreadable []string
 }
 
 // Ref names one document, for example {"transfer", "T-2025-02-12"}.
@@ -89,4 +93,6 @@ type Breach struct {
 const (
 	BreachPurpose = "purpose" // marked for a purpose that its audience does not have
 	BreachKind    = "kind"    // the header's kind is not the content's
+
+	BreachUnreadable = "unreadable" // a section that is no message of its compartment
 )
