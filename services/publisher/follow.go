@@ -18,7 +18,7 @@ import (
 
 const (
 	fetchMessages = 500             // of the log stream, at a time
-	fetchWait     = 5 * time.Second // for the first of them
+	fetchWait     = 2 * time.Second // for the first of them
 )
 
 // pursuit is the log as this process follows it, ahead of the disk by at most
@@ -29,6 +29,7 @@ type pursuit struct {
 	cursor   uint64 // of the last one after which nothing needs to be read again
 	founded  bool
 	unsaved  bool
+	fault    error // why cursor is behind read; nil where it is not
 }
 
 // resume reads how far the log was followed.
@@ -109,6 +110,12 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			if m.Sequence <= u.read {
 				continue // delivered twice
 			}
+			// The log stream has no gaps, but the hub may have handed a message to a
+			// connection of ours that is dead. What is missing twice is not there.
+			if expected := u.read + 1; m.Sequence != expected && p.missed != expected {
+				p.missed = expected
+				return fmt.Errorf("messages %d to %d did not arrive", expected, m.Sequence-1)
+			}
 			if err := p.take(ctx, u, m); err != nil {
 				return err
 			}
@@ -121,6 +128,19 @@ func (p *Publisher) pursue(ctx context.Context) error {
 		if err := reader.Ack(); err != nil {
 			return err
 		}
+		if len(messages) == 0 {
+			if u.fault != nil {
+				return u.fault // nothing sound came after it: read again
+			}
+			// In silence, ask anew: a message may have gone to a connection of ours
+			// that is dead, and the hub would keep it back until that one's time is out.
+			if err := reader.Reset(ctx, u.read+1); err != nil {
+				return err
+			}
+		}
+		if u.fault != nil {
+			continue
+		}
 		p.troubles.note("following the log", "")
 	}
 }
@@ -129,18 +149,17 @@ func (p *Publisher) pursue(ctx context.Context) error {
 // passed over: but the cursor on disk stays before it until the next sound one,
 // so that what was altered on the way is read again.
 func (p *Publisher) take(ctx context.Context, u *pursuit, m stream.Message) error {
-	sound := u.cursor == u.read
 	u.read = m.Sequence
 	if m.Subject != stream.LeavesSubject {
 		p.takeCosignature(u, m)
-		if sound {
+		if u.fault == nil {
 			u.cursor, u.unsaved = m.Sequence, true
 		}
 		return nil
 	}
 	leaves := &logv1.Leaves{}
 	if err := proto.Unmarshal(m.Data, leaves); err != nil {
-		p.config.Logger.Error("a message of the notary is unreadable", "sequence", m.Sequence)
+		u.fault = fmt.Errorf("message %d is unreadable", m.Sequence)
 		return nil
 	}
 	return p.takeLeaves(ctx, u, m.Sequence, leaves)
@@ -164,7 +183,8 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 	defer p.flight.Unlock()
 	batch, err := u.follower.Leaves(leaves)
 	if err != nil {
-		return p.refuse(sequence, err)
+		p.refuse(u, sequence, err)
+		return nil
 	}
 	for _, refused := range batch.Refused {
 		if fork := (*translog.Fork)(nil); errors.As(refused, &fork) {
@@ -174,7 +194,7 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 	if batch.Start == 0 && len(batch.Hashes) > 0 {
 		u.founded = batch.Hashes[0] == translog.LeafHash(0, registry.FoundingSubject, p.config.Charter.Message)
 	}
-	u.cursor, u.unsaved = sequence, true
+	u.cursor, u.unsaved, u.fault = sequence, true, nil
 	found, lost, err := p.compare(ctx, batch)
 	if err != nil {
 		return err
@@ -235,29 +255,24 @@ func (p *Publisher) save(ctx context.Context, u *pursuit, found []outbox.Found, 
 	})
 }
 
-// refuse says what is wrong with leaves. Only a gap stops the pursuit: what is
-// missing stood in a message that was passed over or not delivered, so it is
-// read again from the cursor.
-func (p *Publisher) refuse(sequence uint64, err error) error {
+// refuse passes over leaves that do not fit. Where they contradict what the notary
+// signed before, that is proof, and kept.
+func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
+	u.fault = fmt.Errorf("message %d: %w", sequence, err)
 	var fork *translog.Fork
 	var rollback *translog.Rollback
-	var gap *translog.Gap
 	switch {
 	case errors.As(err, &fork):
 		p.accuse(err, fork.Have, fork.Got)
 	case errors.As(err, &rollback):
 		p.accuse(err, rollback.Have, rollback.Got)
-	case errors.As(err, &gap):
-		return fmt.Errorf("message %d: %w", sequence, err)
-	default:
-		p.config.Logger.Error("leaves are passed over", "sequence", sequence, "error", err)
 	}
-	return nil
 }
 
 // accuse keeps the proof of two statements that cannot both be true. It stands
 // until the publisher is started again: it is for people to settle.
 func (p *Publisher) accuse(err error, have, got translog.Signed) {
-	p.config.Logger.Error("the log contradicts itself", "error", err, "have", string(have.Note), "got", string(got.Note))
-	p.troubles.note("the log contradicts itself", err.Error())
+	if p.troubles.note("the log contradicts itself", err.Error()) {
+		p.config.Logger.Error("proof", "error", err, "have", string(have.Note), "got", string(got.Note))
+	}
 }

@@ -66,6 +66,7 @@ type Publisher struct {
 	flight   sync.RWMutex
 	log      atomic.Pointer[logView]
 	troubles troubles
+	missed   uint64 // message of the log that did not arrive; for follow alone
 }
 
 // logView is what of the log concerns signing and status.

@@ -16,23 +16,25 @@ type troubles struct {
 	now    map[string]string
 }
 
-// note sets the trouble of what; an empty reason ends it.
-func (t *troubles) note(what, reason string) {
+// note sets the trouble of what; an empty reason ends it. It reports whether
+// that is news.
+func (t *troubles) note(what, reason string) (news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.now[what] == reason {
-		return
+		return false
 	}
 	if reason == "" {
 		delete(t.now, what)
 		t.logger.Info("trouble is over", "what", what)
-		return
+		return true
 	}
 	if t.now == nil {
 		t.now = map[string]string{}
 	}
 	t.now[what] = reason
 	t.logger.Error("trouble", "what", what, "reason", reason)
+	return true
 }
 
 // list is all of them, sorted by what they concern.
