@@ -126,11 +126,14 @@ func found(index uint64, f *registryv1.Founding) (*founded, error) {
 	return next, nil
 }
 
-// takeKey refuses a key of the wrong length, and one key for two purposes: whoever
-// holds it would be two parties.
+// takeKey refuses a key of the wrong length or of small order, and one key for two
+// purposes: whoever holds it would be two parties.
 func takeKey(seen map[string]string, owner string, key []byte) error {
 	if len(key) != ed25519.PublicKeySize {
 		return fmt.Errorf("the key of %s: %d bytes, want 32", owner, len(key))
+	}
+	if err := checkPoint(owner, [32]byte(key)); err != nil {
+		return err
 	}
 	if other, ok := seen[string(key)]; ok {
 		return fmt.Errorf("the key of %s is also that of %s", owner, other)

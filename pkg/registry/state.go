@@ -2,10 +2,18 @@
 // audiences there are at a log index, as the log itself says and nothing else.
 //
 // Invariants:
-//   - A State is never changed; Apply returns the next one.
+//   - A State is never changed; Apply returns the next one. A refused update
+//     leaves no trace in it.
 //   - The first update is the founding whose digest the reader already holds
 //     (its charter). Nothing that arrives over a network can replace it.
-//   - A key is judged at an event's log index, never by a clock.
+//   - Every founding member's root has signed the founding's exact bytes, once,
+//     and nobody else's signature stands beside theirs.
+//   - A key serves one owner in one role, is in the one encoding of its point,
+//     and is not of small order.
+//   - Every agency and every reader of an audience is of a member, and a quorum
+//     can be reached.
+//   - A key is judged at an event's log index, never by a clock. A founding's
+//     keys are valid from the index after it.
 package registry
 
 import (
