@@ -10,11 +10,11 @@ import (
 
 // desk folds what one country may see, as its own desk does.
 type desk struct {
-	country  string
-	cabinet  casework.Memory
-	index    uint64
-	events   uint64
-	sealed   uint64
+	country string
+	cabinet casework.Memory
+	index   uint64
+	events  uint64
+	sealed  uint64
 }
 
 // showDesks gives a message to the desks that may see it.

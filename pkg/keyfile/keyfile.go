@@ -31,6 +31,19 @@ func Signer(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
+	return parse(path, text)
+}
+
+// Load reads an Ed25519 key as Signer does, and fails where there is none.
+func Load(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	return parse(path, text)
+}
+
+func parse(path string, text []byte) (ed25519.PrivateKey, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || len(rest) != 0 {
 		return nil, fmt.Errorf("key file %s: not one PEM block", path)

@@ -59,4 +59,6 @@ func Audit(ctx context.Context, data string, progress func(replayed, known uint6
 const loopback = "127.0.0.1:0"
 
 // readToken reads the bearer token of an agency's publisher.
-func readToken(layout Layout, v voice) (string, error) { return keyfile.Token(layout.publisherToken(v)) }
+func readToken(layout Layout, v voice) (string, error) {
+	return keyfile.Token(layout.publisherToken(v))
+}

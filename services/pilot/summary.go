@@ -1,0 +1,97 @@
+package pilot
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/audit"
+	"github.com/tripoint/tripoint/pkg/stream"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/services/auditor"
+)
+
+// Codes of findings that only somebody who sees both desks and audit can make.
+const (
+	FindingView  = "view"  // a desk's view is not what the log gives
+	FindingAlarm = "alarm" // a desk no longer trusts the log
+)
+
+func (p *Pilot) countries() []string { return slices.Sorted(maps.Keys(p.desks)) }
+
+// Settle waits until everything accepted is in the log, witnessed by all
+// countries, and taken in by every desk that may see it.
+func (p *Pilot) Settle(ctx context.Context) error {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		waits, err := p.waitsFor(ctx)
+		if err != nil || waits == "" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("still waiting for %s: %w", waits, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// waitsFor names the first party that is not done; empty when all are.
+func (p *Pilot) waitsFor(ctx context.Context) (string, error) {
+	for v, client := range p.clients {
+		status, err := client.GetStatus(ctx, &publisherv1.GetStatusRequest{})
+		if err != nil {
+			return "", fmt.Errorf("asking publisher %s: %w", v, err)
+		}
+		if status.GetWaiting() > 0 || status.GetStored() > 0 {
+			return fmt.Sprintf("publisher %s: %d waiting, %d stored and not witnessed", v, status.GetWaiting(), status.GetStored()), nil
+		}
+	}
+	size := uint64(0)
+	for _, d := range p.desks {
+		size = max(size, d.Status().LogSize)
+	}
+	for country, d := range p.desks {
+		status := d.Status()
+		if size == 0 || status.WitnessedSize < size || len(status.CosignedBy) < len(p.desks) {
+			return fmt.Sprintf("desk %s: %d of %d witnessed, cosigned by %v", country, status.WitnessedSize, size, status.CosignedBy), nil
+		}
+		caught, err := d.CaughtUp(ctx)
+		if err != nil {
+			return "", fmt.Errorf("desk %s: %w", country, err)
+		}
+		if !caught {
+			return fmt.Sprintf("desk %s: its view is behind its journal", country), nil
+		}
+	}
+	return "", nil
+}
+
+// Summary is what an audit of the log says, with each desk's own view in place of
+// the audit's. Where the two differ, that is a finding.
+func (p *Pilot) Summary(ctx context.Context) (audit.Summary, error) {
+	summary, err := auditor.Replay(ctx, auditor.Config{
+		Charter: p.charter, Stream: p.layout.connection(p.hub.URL(), stream.AuditUser),
+	})
+	if err != nil {
+		return audit.Summary{}, err
+	}
+	for _, country := range p.countries() {
+		own, err := p.desks[country].Audited(ctx)
+		if err != nil {
+			return audit.Summary{}, fmt.Errorf("desk %s: %w", country, err)
+		}
+		if expected := summary.Desks[country]; expected.ViewDigest != own.ViewDigest {
+			summary.Findings = append(summary.Findings, audit.Finding{Code: FindingView, Index: own.LogIndex,
+				What: fmt.Sprintf("the view of %s has digest %s, the log gives %s", country, own.ViewDigest, expected.ViewDigest)})
+		}
+		if alarm := p.desks[country].Status().Alarm; alarm != "" {
+			summary.Findings = append(summary.Findings, audit.Finding{Code: FindingAlarm, Index: own.LogIndex, What: "desk " + country + ": " + alarm})
+		}
+		summary.Desks[country] = own
+	}
+	return summary, nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
+	"github.com/tripoint/tripoint/services/pilot"
+	"github.com/tripoint/tripoint/services/publisher"
+)
+
+const (
+	reportsPerRequest = 200
+	longestLine       = 1 << 20 // bytes
+)
+
+func publishCommand() *cobra.Command {
+	var url, tokenFile, data, as string
+	command := &cobra.Command{
+		Use:   "publish FILE...",
+		Short: "Hand reports to a publisher: JSON lines, one report a line; - is stdin",
+		Long: "Hands reports to an agency's publisher and prints what it accepted, a JSON line for\n" +
+			"each. Reports are JSON of tripoint.casework.v1.Report. Those of up to 200 lines are\n" +
+			"accepted together or not at all; the same file may be given again.",
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(command *cobra.Command, files []string) error {
+			client, err := dial(url, tokenFile, data, as)
+			if err != nil {
+				return err
+			}
+			for _, file := range files {
+				if err := publishFile(command.Context(), client, file, command.InOrStdin(), command.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&url, "publisher", "", "URL of the publisher")
+	flags.StringVar(&tokenFile, "token-file", "", "file with the publisher's bearer token")
+	flags.StringVar(&data, "data", "pilot-data", "data directory of a running pilot, instead of --publisher")
+	flags.StringVar(&as, "as", "", "the agency of the pilot to speak as, for example TH/immigration")
+	return command
+}
+
+func dial(url, tokenFile, data, as string) (publisherv1connect.PublisherServiceClient, error) {
+	switch {
+	case url != "" && tokenFile != "":
+		token, err := os.ReadFile(tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the token: %w", err)
+		}
+		return publisher.NewClient(url, strings.TrimSpace(string(token))), nil
+	case as != "":
+		return pilot.Dial(data, as)
+	}
+	return nil, exit{exitUsage, errors.New("say --as COUNTRY/agency for a running pilot, or --publisher and --token-file")}
+}
+
+func publishFile(ctx context.Context, client publisherv1connect.PublisherServiceClient, file string, stdin io.Reader, out io.Writer) error {
+	input := stdin
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		input = opened
+	}
+	lines := bufio.NewScanner(input)
+	lines.Buffer(nil, longestLine)
+	var waiting []*caseworkv1.Report
+	number := 0
+	for lines.Scan() {
+		number++
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		report := &caseworkv1.Report{}
+		if err := protojson.Unmarshal(lines.Bytes(), report); err != nil {
+			return fmt.Errorf("%s: line %d: %w", file, number, err)
+		}
+		if waiting = append(waiting, report); len(waiting) == reportsPerRequest {
+			if err := send(ctx, client, waiting, out); err != nil {
+				return fmt.Errorf("%s: the %d reports up to line %d: %w", file, len(waiting), number, err)
+			}
+			waiting = nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: line %d: %w", file, number+1, err)
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	if err := send(ctx, client, waiting, out); err != nil {
+		return fmt.Errorf("%s: the %d reports up to line %d: %w", file, len(waiting), number, err)
+	}
+	return nil
+}
+
+func send(ctx context.Context, client publisherv1connect.PublisherServiceClient, reports []*caseworkv1.Report, out io.Writer) error {
+	response, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: reports})
+	if err != nil {
+		var answer *connect.Error
+		if errors.As(err, &answer) {
+			return errors.New(answer.Message())
+		}
+		return err
+	}
+	encoder := json.NewEncoder(out)
+	for _, accepted := range response.GetAccepted() {
+		line := map[string]any{
+			"idempotency_key": accepted.GetIdempotencyKey(), "event_id": accepted.GetEventId(), "repeated": accepted.GetRepeated(),
+		}
+		if err := encoder.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/desk"
+	"github.com/tripoint/tripoint/services/desk/console"
+	"github.com/tripoint/tripoint/services/hub"
+	"github.com/tripoint/tripoint/services/notary"
+	"github.com/tripoint/tripoint/services/publisher"
+)
+
+// file is the configuration of one role, in YAML. A role reads what it needs;
+// examples stand in deployments/.
+type file struct {
+	Country   string `yaml:"country"`   // publisher, desk
+	Agency    string `yaml:"agency"`    // publisher
+	Directory string `yaml:"directory"` // all
+	Charter   string `yaml:"charter"`   // all: path of this party's own copy
+	Listen    string `yaml:"listen"`    // hub, publisher, desk: host:port
+	Key       string `yaml:"key"`       // notary, publisher, desk: path
+	TokenFile string `yaml:"token_file"`
+	Hub       struct {
+		URL         string `yaml:"url"`
+		Credentials string `yaml:"credentials"` // path of a .creds file
+	} `yaml:"hub"` // notary, publisher, desk
+}
+
+// settings is a file with what it points to.
+type settings struct {
+	file
+	charter registry.Charter
+	log     *slog.Logger
+}
+
+func serveCommands() []*cobra.Command {
+	var all []*cobra.Command
+	for _, role := range []struct {
+		name, short string
+		serve       func(context.Context, settings) error
+	}{
+		{"hub", "The broker that everybody shares", serveHub},
+		{"notary", "The log's tree and its checkpoints", serveNotary},
+		{"publisher", "What one agency says", servePublisher},
+		{"desk", "One country's view, console and mirror", serveDesk},
+	} {
+		parent := &cobra.Command{Use: role.name, Short: role.short}
+		var path string
+		var verbose bool
+		serve := &cobra.Command{
+			Use: "serve", Short: "Run until interrupted", Args: arguments(cobra.NoArgs),
+			RunE: func(command *cobra.Command, _ []string) error {
+				s, err := readSettings(path)
+				if err != nil {
+					return err
+				}
+				s.log = daemon.Logger(command.ErrOrStderr(), verbose)
+				return role.serve(command.Context(), s)
+			},
+		}
+		serve.Flags().StringVar(&path, "config", role.name+".yaml", "configuration file")
+		serve.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the role does")
+		parent.AddCommand(serve)
+		all = append(all, parent)
+	}
+	return all
+}
+
+func readSettings(path string) (settings, error) {
+	opened, err := os.Open(path)
+	if err != nil {
+		return settings{}, fmt.Errorf("configuration: %w", err)
+	}
+	defer opened.Close()
+	var s settings
+	decoder := yaml.NewDecoder(opened)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&s.file); err != nil {
+		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	message, err := os.ReadFile(s.Charter)
+	if err != nil {
+		return settings{}, fmt.Errorf("configuration %s: charter: %w", path, err)
+	}
+	if s.charter, err = registry.OpenCharter(message); err != nil {
+		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s settings) key() (crypto.Signer, error) { return keyfile.Load(s.Key) }
+
+func (s settings) stream(user string) stream.Config {
+	return stream.Config{
+		URL: s.Hub.URL, Credentials: s.Hub.Credentials, User: user, Account: user != stream.NotaryUser, Logger: s.log,
+	}
+}
+
+func serveHub(ctx context.Context, s settings) error {
+	h, err := hub.New(ctx, hub.Config{Directory: s.Directory, Listen: s.Listen, Charter: s.charter, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	fmt.Println("hub:", h.URL())
+	return h.Run(ctx)
+}
+
+func serveNotary(ctx context.Context, s settings) error {
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	n, err := notary.New(notary.Config{
+		Directory: s.Directory, Charter: s.charter, Key: key, Stream: s.stream(stream.NotaryUser), Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+func servePublisher(ctx context.Context, s settings) error {
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.TokenFile); err != nil {
+		return fmt.Errorf("token_file: %w", err)
+	}
+	token, err := keyfile.Token(s.TokenFile)
+	if err != nil {
+		return err
+	}
+	p, err := publisher.New(ctx, publisher.Config{
+		Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key,
+		Stream: s.stream(stream.PublisherUser(s.Country, s.Agency)), Listen: s.Listen, Token: token, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("publisher:", p.URL())
+	return p.Run(ctx)
+}
+
+func serveDesk(ctx context.Context, s settings) error {
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	var pages *console.Console
+	d, err := desk.New(ctx, desk.Config{
+		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key,
+		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
+		Console: func(d *desk.Desk) (http.Handler, error) {
+			pages, err = console.New(console.Config{
+				Country: s.Country, State: d.State, Reader: d.Reader(), Changes: d.Live(), Logger: s.log,
+				Status: func() console.Status { return console.Status(d.Status()) },
+			})
+			return pages, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("desk:", d.URL()+pages.SignInLink("officer"))
+	return d.Run(ctx)
+}
