@@ -1,0 +1,219 @@
+package pilot_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/audit"
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/stream"
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/services/hub"
+	"github.com/tripoint/tripoint/services/pilot"
+)
+
+const kills = 24
+
+// TestAdversary_P01_KilledAtAnyMoment kills the whole pilot again and again, from
+// its founding on, while an agency's system hands it reports, and asserts that
+// every report that was ever answered is in the log, and the log is sound.
+func TestAdversary_P01_KilledAtAnyMoment(t *testing.T) {
+	binary := build(t)
+	data := filepath.Join(t.TempDir(), "data")
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	moments := rand.New(rand.NewPCG(seed, 0))
+	client := &feeder{data: data, accepted: map[string]string{}}
+	for round := range kills {
+		// Half of the kills fall into the start, where most is going on.
+		alive := time.Duration(20+moments.IntN(480)) * time.Millisecond
+		if round%2 == 1 {
+			alive += time.Second
+		}
+		runAndKill(t, binary, data, alive, client)
+	}
+	t.Logf("%d reports were answered before a kill", len(client.accepted))
+	if len(client.accepted) == 0 {
+		t.Fatal("no report was answered in any round: the test shows nothing")
+	}
+	summary := once(t, binary, data)
+	if len(summary.Findings) != 0 || summary.Refused != 0 || summary.WitnessedSize != summary.LogSize {
+		t.Errorf("after %d kills: %d findings, %d refused, %d of %d witnessed: %v",
+			kills, len(summary.Findings), summary.Refused, summary.WitnessedSize, summary.LogSize, summary.Findings)
+	}
+	replayed, err := pilot.Audit(t.Context(), data, nil)
+	if err != nil || len(replayed.Findings) != 0 {
+		t.Errorf("audit replay: %v, error %v", replayed.Findings, err)
+	}
+	stored := storedEvents(t, data)
+	for key, id := range client.accepted {
+		if !stored[id] {
+			t.Errorf("report %s was accepted as event %s and is not in the log", key, id)
+		}
+	}
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "tripoint")
+	if out, err := exec.Command("go", "build", "-o", binary, "../tripoint").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// runAndKill starts the pilot, feeds it, and kills it after a while.
+func runAndKill(t *testing.T, binary, data string, alive time.Duration, client *feeder) {
+	t.Helper()
+	var output bytes.Buffer
+	process := exec.Command(binary, "pilot", "--data", data)
+	process.Stdout, process.Stderr = &output, &output
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	feeding := make(chan struct{})
+	go func() {
+		defer close(feeding)
+		client.feed(ctx, process.Process.Pid)
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- process.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("the pilot ended before it was killed: %v\n%s", err, output.String())
+	case <-time.After(alive):
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	cancel()
+	<-feeding
+}
+
+// feeder is an agency's system: it hands reports to a publisher, one after the
+// other, and notes those that were answered.
+type feeder struct {
+	data string
+	next int
+	// accepted holds event ids by idempotency key.
+	accepted map[string]string
+}
+
+func (f *feeder) feed(ctx context.Context, process int) {
+	for tick := time.NewTicker(5 * time.Millisecond); ctx.Err() == nil; {
+		running, err := pilot.FindRunning(pilot.Layout(f.data))
+		if err != nil || running.Process != process {
+			<-tick.C // it is still starting
+			continue
+		}
+		client, err := pilot.Dial(f.data, "TH/immigration")
+		if err != nil {
+			continue
+		}
+		f.next++
+		key := fmt.Sprintf("kill/%d", f.next)
+		answer, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report(key)}})
+		if err == nil {
+			f.accepted[key] = answer.GetAccepted()[0].GetEventId()
+		}
+	}
+}
+
+func report(key string) *caseworkv1.Report {
+	return &caseworkv1.Report{
+		IdempotencyKey: key, Audience: "region", Retention: "case",
+		Case: &caseworkv1.CaseSection{
+			Marking:  &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_GREEN, Pap: caseworkv1.Pap_PAP_GREEN, Purpose: "rescue"},
+			Occurred: "2025-03-01", Source: "an invented report",
+			Content: &caseworkv1.CaseSection_TransferReleased{TransferReleased: &caseworkv1.TransferReleased{
+				TransferId: "T-2025-02-12", ReleasedBy: key,
+			}},
+		},
+	}
+}
+
+func once(t *testing.T, binary, data string) audit.Summary {
+	t.Helper()
+	command := exec.Command(binary, "pilot", "--data", data, "--once", "--output", "json")
+	out, err := command.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("pilot --once: %v\n%s\n%s", err, out, failed.Stderr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var summary audit.Summary
+	if err := json.Unmarshal(out, &summary); err != nil {
+		t.Fatal(err)
+	}
+	return summary
+}
+
+// storedEvents reads the identifiers of all events straight from the hub's
+// stream, past publishers, desks and audit.
+func storedEvents(t *testing.T, data string) map[string]bool {
+	t.Helper()
+	message, err := os.ReadFile(filepath.Join(data, "charter"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	charter, err := registry.OpenCharter(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Charter: charter})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- h.Run(ctx) }()
+	defer func() { cancel(); <-stopped }()
+	conn, err := stream.Dial(stream.Config{URL: h.URL(), Credentials: h.Credentials(stream.AuditUser), User: stream.AuditUser, Account: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reader, err := conn.Reader(t.Context(), stream.Events, stream.AuditUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Reset(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	stored := map[string]bool{}
+	for {
+		messages, err := reader.Fetch(t.Context(), 500, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(messages) == 0 {
+			return stored
+		}
+		for _, m := range messages {
+			if !strings.HasPrefix(m.Subject, "evt.") {
+				continue
+			}
+			envelope, err := event.Decode(m.Data)
+			if err != nil {
+				t.Fatalf("sequence %d: %v", m.Sequence, err)
+			}
+			stored[envelope.Claims().ID.String()] = true
+		}
+	}
+}
