@@ -1,9 +1,11 @@
 package event_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -140,5 +142,40 @@ func TestAdversary_E11_BodySpelledOtherwise(t *testing.T) {
 	_, err := verify(t, marshal(t, &eventv1.Envelope{Header: envelope.Header, Body: body, Proof: envelope.Proof}))
 	if !errors.Is(err, event.ErrBody) {
 		t.Errorf("error = %v, want ErrBody", err)
+	}
+}
+
+// E11: how deep groups may be nested differs between protobuf libraries, so none is
+// read at all, at whatever depth and in whichever message.
+func TestAdversary_E11_Groups(t *testing.T) {
+	const number = 99
+	for _, depth := range []int{1, 100, 101, 10000} {
+		group := append(bytes.Repeat(protowire.AppendTag(nil, number, protowire.StartGroupType), depth),
+			bytes.Repeat(protowire.AppendTag(nil, number, protowire.EndGroupType), depth)...)
+		within := func(field protowire.Number, data []byte) []byte { // data with the group in a message field
+			return protowire.AppendBytes(protowire.AppendTag(data, field, protowire.BytesType), group)
+		}
+		good, _, _ := one(t)
+		header, body, envelope := good.Header, good.Body, marshal(t, good)
+		police := "publisher XA/police"
+		for name, data := range map[string][]byte{
+			"envelope":            slices.Concat(envelope, group),
+			"proof":               within(3, slices.Clone(envelope)),
+			"header":              marshal(t, forge(t, police, slices.Concat(header, group), body)),
+			"header's recorded":   marshal(t, forge(t, police, within(10, slices.Clone(header)), body)),
+			"header's new entry":  marshal(t, forge(t, police, within(9, slices.Clone(header)), body)),
+			"a known field's tag": slices.Concat(envelope, protowire.AppendTag(nil, 1, protowire.StartGroupType), protowire.AppendTag(nil, 1, protowire.EndGroupType)),
+		} {
+			if _, err := event.Decode(data); err == nil || !strings.Contains(err.Error(), "group") {
+				t.Errorf("group of depth %d in the %s: %v", depth, name, err)
+			}
+		}
+		grouped := slices.Concat(body, group)
+		_, h, _ := one(t)
+		digest := event.DigestOf(grouped)
+		h.BodyDigest = digest[:]
+		if _, err := verify(t, marshal(t, forge(t, police, marshal(t, h), grouped))); !errors.Is(err, event.ErrBody) {
+			t.Errorf("group of depth %d in the body: %v", depth, err)
+		}
 	}
 }

@@ -34,6 +34,12 @@ func Decode(data []byte) (Unverified, error) {
 	if err := proto.Unmarshal(envelope.GetHeader(), header); err != nil {
 		return Unverified{}, errors.New("header: not a protobuf message of that type")
 	}
+	if err := CheckGroups(envelope); err != nil {
+		return Unverified{}, fmt.Errorf("envelope: %w", err)
+	}
+	if err := CheckGroups(header); err != nil {
+		return Unverified{}, fmt.Errorf("header: %w", err)
+	}
 	if err := checkHeader(header); err != nil {
 		return Unverified{}, fmt.Errorf("header: %w", err)
 	}

@@ -196,6 +196,10 @@ func badVectors(t *testing.T) []badVector {
 	add("batch of no events", undecodable, "size", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Size = 0 })
 	add("index outside the batch", undecodable, "index", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Index = 1 })
 	add("signature of 63 bytes", undecodable, "signature", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Signature = e.Proof.Signature[:63] })
+	add("an unknown field of group type", undecodable, "group", func(e *eventv1.Envelope, _ *eventv1.Header) { e.ProtoReflect().SetUnknown([]byte{0x7b, 0x7c}) })
+	add("an unknown varint above 2^64-1", undecodable, "envelope", func(e *eventv1.Envelope, _ *eventv1.Header) {
+		e.ProtoReflect().SetUnknown([]byte{0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02})
+	})
 	add("kind altered after it was signed", signature, "", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Kind = "transfer.released" })
 	add("empty path with a size of 2", signature, "", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Size = 2 })
 	add("path with a size of 1", signature, "", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Path = [][]byte{make([]byte, 32)} })

@@ -89,6 +89,9 @@ func (u Unverified) openBody() ([]Section, error) {
 	if err := proto.Unmarshal(u.envelope.GetBody(), body); err != nil {
 		return nil, errors.New("not a protobuf message of that type")
 	}
+	if err := CheckGroups(body); err != nil {
+		return nil, err
+	}
 	entries := u.header.GetSections()
 	if len(body.GetSections()) != len(entries) {
 		return nil, fmt.Errorf("%d sections where the header announces %d", len(body.GetSections()), len(entries))

@@ -191,6 +191,12 @@ func TestUpdatesRefused(t *testing.T) {
 		later := protowire.AppendBytes(protowire.AppendTag(marshal(t, &registryv1.Update{Version: 1}), 11, protowire.BytesType), []byte("?"))
 		refuse(t, signedBy(t, later, all...), "does not know")
 	})
+	t.Run("a group", func(t *testing.T) {
+		refuse(t, signedBy(t, append(slices.Clone(update), 0x7b, 0x7c), all...), "group")
+		signed := signedBy(t, update, all...)
+		signed.ProtoReflect().SetUnknown([]byte{0x7b, 0x7c})
+		refuse(t, signed, "group")
+	})
 	t.Run("not protobuf", func(t *testing.T) { refuse(t, signedBy(t, []byte{0xff}, all...), "not a registry update") })
 	charter := registrytest.Charter(t)
 	before := registry.New(charter.Digest)

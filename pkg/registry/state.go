@@ -171,6 +171,9 @@ func (s State) Apply(index uint64, subject string, data []byte) (State, error) {
 	if err := proto.Unmarshal(signed.GetUpdate(), update); err != nil {
 		return s, errors.New("not a registry update")
 	}
+	if err := errors.Join(event.CheckGroups(signed), event.CheckGroups(update)); err != nil {
+		return s, fmt.Errorf("registry update: %w", err)
+	}
 	founding := update.GetFounding()
 	switch {
 	case founding == nil:

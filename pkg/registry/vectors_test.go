@@ -107,6 +107,9 @@ func badVectors(t *testing.T) []badVector {
 	list = append(list, badVector{
 		What: "a change of a later version", Because: "does not know",
 		Message: hex.EncodeToString(marshal(t, signedBy(t, append(marshal(t, &registryv1.Update{Version: 1}), 0x5a, 0), all...))),
+	}, badVector{
+		What: "an unknown field of group type", Because: "group",
+		Message: hex.EncodeToString(marshal(t, signedBy(t, append(updateOf(t, registrytest.Founding()), 0x7b, 0x7c), all...))),
 	})
 	return list
 }
