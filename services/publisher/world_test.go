@@ -122,6 +122,11 @@ func client(url, token string) publisherv1connect.PublisherServiceClient {
 	return publisherv1connect.NewPublisherServiceClient(&http.Client{Transport: bearer(token)}, url, connect.WithProtoJSON())
 }
 
+// binaryClient speaks protobuf where client speaks JSON.
+func binaryClient(url string) publisherv1connect.PublisherServiceClient {
+	return publisherv1connect.NewPublisherServiceClient(&http.Client{Transport: bearer(token)}, url)
+}
+
 // bearer is a client's transport that presents a token.
 type bearer string
 
