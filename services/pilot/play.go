@@ -3,6 +3,7 @@ package pilot
 import (
 	"context"
 	"fmt"
+	"time"
 
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -11,8 +12,9 @@ import (
 )
 
 // play hands the steps to their publishers over their API, in order, those of one
-// agency that follow each other together. It may be repeated: each report has
-// its idempotency key, and is accepted once.
+// agency that follow each other together, and waits for each part to be stored
+// before the next, so that the log tells the story in its order. It may be
+// repeated: each report has its idempotency key, and is accepted once.
 func play(ctx context.Context, clients map[voice]publisherv1connect.PublisherServiceClient, steps []scenario.Step) error {
 	for len(steps) > 0 {
 		speaker := voice{steps[0].Country, steps[0].Agency}
@@ -28,6 +30,26 @@ func play(ctx context.Context, clients map[voice]publisherv1connect.PublisherSer
 		if _, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: reports}); err != nil {
 			return fmt.Errorf("playing the scenario: %s: %w", speaker, err)
 		}
+		if err := stored(ctx, client); err != nil {
+			return fmt.Errorf("playing the scenario: %s: %w", speaker, err)
+		}
 	}
 	return nil
+}
+
+// stored waits until the hub has all that a publisher accepted.
+func stored(ctx context.Context, client publisherv1connect.PublisherServiceClient) error {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		status, err := client.GetStatus(ctx, &publisherv1.GetStatusRequest{})
+		if err != nil || status.GetWaiting() == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
 }
