@@ -1,12 +1,14 @@
 package verdict_test
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"slices"
 	"testing"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
@@ -127,6 +129,53 @@ func TestAdversary_E09_InnerNodeAsEvent(t *testing.T) {
 		m := altered(t, batch[1], func(e *eventv1.Envelope) { e.Proof.Size, e.Proof.Path = 2, [][]byte{leaf(0)} })
 		r.withstands(t, police, m, verdict.BadSignature)
 	})
+}
+
+// E09: an agency signs, as a batch's root, what no tree of that size has. The
+// signature is good and the path is not: it must be used up at the root, not before or after.
+func TestAdversary_E09_TreeOfAnotherShapeSigned(t *testing.T) {
+	police, r := newAgency(t, "XA", "police", "region"), newReader(t)
+	r.accepts(t, police.says(t, 1)...)
+	node := func(left, right []byte) []byte {
+		sum := sha256.Sum256(slices.Concat([]byte{1}, left, right))
+		return sum[:]
+	}
+	a, b := slices.Repeat([]byte{1}, 32), slices.Repeat([]byte{2}, 32)
+	tests := []struct {
+		name        string
+		index, size uint64
+		path        [][]byte
+		root        func(leaf []byte) []byte
+		want        verdict.Code
+	}{
+		{"empty path, size 2", 0, 2, nil, func(leaf []byte) []byte { return leaf }, verdict.BadSignature},
+		{"empty path, size 65536", 65535, 65536, nil, func(leaf []byte) []byte { return leaf }, verdict.BadSignature},
+		{"a path, size 1, to the left", 0, 1, [][]byte{a}, func(leaf []byte) []byte { return node(a, leaf) }, verdict.BadSignature},
+		{"a path, size 1, to the right", 0, 1, [][]byte{a}, func(leaf []byte) []byte { return node(leaf, a) }, verdict.BadSignature},
+		{"one hash, size 4", 0, 4, [][]byte{a}, func(leaf []byte) []byte { return node(leaf, a) }, verdict.BadSignature},
+		{"two hashes, size 2, to the left", 0, 2, [][]byte{a, b}, func(leaf []byte) []byte { return node(b, node(leaf, a)) }, verdict.BadSignature},
+		{"two hashes, size 2, to the right", 0, 2, [][]byte{a, b}, func(leaf []byte) []byte { return node(node(leaf, a), b) }, verdict.BadSignature},
+		{"two hashes, last of 3", 2, 3, [][]byte{a, b}, func(leaf []byte) []byte { return node(b, node(a, leaf)) }, verdict.BadSignature},
+		{"sides exchanged, size 2", 0, 2, [][]byte{a}, func(leaf []byte) []byte { return node(a, leaf) }, verdict.BadSignature},
+		{"the right shape", 0, 2, [][]byte{a}, func(leaf []byte) []byte { return node(leaf, a) }, verdict.Accepted},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next, head := police.signs(t, police.head, police.draft())
+			m := altered(t, next[0], func(e *eventv1.Envelope) {
+				leaf := sha256.Sum256(append([]byte{0}, pae.Encode(pae.Event, police.key.ID[:], e.Header)...))
+				statement := pae.Encode(pae.Batch, police.key.ID[:], pae.Uint64(test.size), test.root(leaf[:]))
+				signature := ed25519.Sign(registrytest.Key("publisher XA/police"), statement)
+				e.Proof = &eventv1.BatchProof{KeyId: police.key.ID[:], Index: test.index, Size: test.size, Path: test.path, Signature: signature}
+			})
+			if test.want == verdict.Accepted {
+				r.accepts(t, m)
+				police.head = head
+				return
+			}
+			r.withstands(t, police, m, test.want)
+		})
+	}
 }
 
 // A body that is not the signed one is the hub's fault or the network's: the event
