@@ -74,6 +74,7 @@ type Desk struct {
 	rebuilding sync.Mutex // held while a view is built beside the live one
 
 	standing standing
+	doubted  int // see doubts
 
 	listener net.Listener
 	handler  http.Handler

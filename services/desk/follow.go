@@ -19,6 +19,12 @@ const (
 	hubTimeout   = 5 * time.Second // for one question to the hub
 	foldAtOnce   = 250             // messages of the journal that are folded in one transaction
 	progressStep = 100_000         // messages between two lines of progress
+
+	// doubts is how often in a row a reader must begin with another message than
+	// the one asked for before that is believed. What was asked for can go to a
+	// request of an earlier connection, which the hub keeps for up to fetchWait;
+	// so many tries take twice as long.
+	doubts = 8
 )
 
 // away is a failure of the hub or of the way to it: the loop begins again.
@@ -86,7 +92,7 @@ func (d *Desk) followStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for unproven := began; ; {
+	for unproven := true; ; {
 		fetched, err := r.Fetch(ctx, fetchLimit, fetchWait)
 		if err != nil {
 			return &away{err}
@@ -95,10 +101,12 @@ func (d *Desk) followStream(ctx context.Context) error {
 		if len(fetched) == 0 {
 			continue
 		}
-		if unproven && fetched[0].Sequence > last.Sequence {
-			return d.changed(ctx, last, fetched[0], "is not in the stream any more")
+		if unproven {
+			if err := d.prove(ctx, last, began, fetched[0]); err != nil {
+				return err
+			}
+			unproven = false
 		}
-		unproven = false
 		fresh, err := d.sift(ctx, last, fetched)
 		if err != nil {
 			return err
@@ -113,6 +121,20 @@ func (d *Desk) followStream(ctx context.Context) error {
 			return &away{err}
 		}
 	}
+}
+
+// prove looks at the first message after a Reset: the journal's last one, or the
+// stream's first where the journal is empty. That one is the charter, which
+// everybody reads.
+func (d *Desk) prove(ctx context.Context, last journal.Message, began bool, first stream.Message) error {
+	if first.Sequence <= max(last.Sequence, 1) {
+		d.doubted = 0
+		return nil
+	}
+	if d.doubted++; !began || d.doubted < doubts {
+		return &away{fmt.Errorf("the hub sent sequence %d first, not %d", first.Sequence, max(last.Sequence, 1))}
+	}
+	return d.changed(ctx, last, first, "is not in the stream any more")
 }
 
 // sift gives the messages after last their log indices. Those up to last must be

@@ -38,6 +38,7 @@ type mirror struct {
 	patience  time.Duration
 	log       *slog.Logger
 
+	doubted   int  // see doubts
 	checked   bool // the stored leaves were seen to have the verified root
 	follower  *translog.Follower
 	place     journal.Place // Sequence and Compared run ahead of the stored ones
@@ -138,6 +139,9 @@ func (m *mirror) followLog(ctx context.Context) error {
 			return &away{err}
 		}
 		for _, message := range fetched {
+			if err := m.contiguous(ctx, message); err != nil {
+				return err
+			}
 			if err := m.take(ctx, message); err != nil {
 				return err
 			}
@@ -153,6 +157,20 @@ func (m *mirror) followLog(ctx context.Context) error {
 			return &away{err}
 		}
 	}
+}
+
+// contiguous holds the log stream's sequences against the mirror's place. The
+// mirror reads all of the stream, and nothing is ever deleted from it.
+func (m *mirror) contiguous(ctx context.Context, message stream.Message) error {
+	want := m.place.Sequence + 1
+	if message.Sequence == want {
+		m.doubted = 0
+		return nil
+	}
+	if m.doubted++; m.doubted < doubts {
+		return &away{fmt.Errorf("the hub sent sequence %d of the log stream, not %d", message.Sequence, want)}
+	}
+	return m.passOver(ctx, fmt.Errorf("sequence %d follows %d on the log stream", message.Sequence, want-1), message.Data)
 }
 
 // take takes in one message of the log stream.

@@ -1,0 +1,121 @@
+package desk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/view/sqlite"
+)
+
+// The desk crashes between two steps of taking in a message: its directory as it
+// is then, write-ahead logs and all, is what the next start finds.
+func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
+	for step, viewed := range map[string]uint64{
+		"journaled":     1, // on disk, not folded
+		"before commit": 1, // folded in a transaction that is lost
+		"folded":        2, // committed, not acknowledged
+	} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			directory, left := t.TempDir(), filepath.Join(t.TempDir(), "left")
+			w.say(police)
+			first := w.start("XA", directory)
+			first.has(1)
+			must(t, first.stop())
+
+			crashed := w.start("XA", directory, func(c *Config) {
+				c.fault = func(at string) error {
+					if at != step {
+						return nil
+					}
+					return errors.Join(os.CopyFS(left, os.DirFS(directory)), errCrash)
+				}
+			})
+			index := w.say(border)
+			if err := <-crashed.ended; !errors.Is(err, errCrash) {
+				t.Fatalf("Run: %v, want the crash", err)
+			}
+			crashed.ended <- nil // for stop
+
+			// What is left, before anything comes from the hub.
+			same(t, "newest index in the view", viewed, viewIn(t, left))
+			alone := w.start("XA", left, func(c *Config) { c.Stream.URL = "nats://127.0.0.1:1" })
+			last, _, err := alone.journal.Last(t.Context())
+			must(t, err)
+			same(t, "journaled index", index, last.Index)
+			alone.has(index)
+			must(t, alone.stop())
+
+			again := w.start("XA", left)
+			next := w.say(police)
+			again.has(next)
+			digest, entries := again.digest(), again.entries()
+			must(t, again.stop())
+			undisturbed := w.desk("XA")
+			undisturbed.has(next)
+			same(t, "digest", undisturbed.digest(), digest)
+			same(t, "entries", undisturbed.entries(), entries)
+		})
+	}
+}
+
+// viewIn is the newest index in the view of a directory that no desk has open.
+func viewIn(t *testing.T, directory string) uint64 {
+	t.Helper()
+	v, err := sqlite.Open(t.Context(), filepath.Join(directory, "view-000001.db"))
+	must(t, err)
+	at, err := v.Cursor(t.Context())
+	must(t, err)
+	must(t, v.Close())
+	return at.Index
+}
+
+// A message that was never acknowledged comes again, and is known.
+func TestRedeliveredMessagesAreKnown(t *testing.T) {
+	w := newWorld(t)
+	d := w.desk("XA")
+	index := w.say(police)
+	d.has(index)
+	last, _, err := d.journal.Last(t.Context())
+	must(t, err)
+	fresh, err := d.sift(t.Context(), last, []stream.Message{
+		{Subject: w.messages[0].Subject, Sequence: 1, Data: w.messages[0].Data},
+		{Subject: w.messages[1].Subject, Sequence: 2, Data: w.messages[1].Data},
+		{Subject: "evt.region.XA.police.site.reported", Sequence: 5, Data: []byte("new")},
+	})
+	must(t, err)
+	if len(fresh) != 1 || fresh[0].Index != 4 {
+		t.Errorf("fresh are %v, want the one at index 4", fresh)
+	}
+}
+
+// The stream was lost and regrew past the cursor: the number alone would go on.
+func TestAdversary_S03_RegrownStream(t *testing.T) {
+	for name, regrow := range map[string]func(*world){
+		"other content at the cursor": func(w *world) { w.say(border); w.say(police); w.say(police) },
+		"nothing at the cursor":       func(w *world) { w.say(police); w.say(pair); w.say(police) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			directory := t.TempDir()
+			d := w.start("XC", directory)
+			w.say(police)
+			d.has(w.say(border))
+			entries := d.entries()
+			must(t, d.stop())
+			w.serve()
+			w.publish(stream.Message{Subject: w.messages[0].Subject, Data: w.messages[0].Data})
+			regrow(w)
+			d = w.start("XC", directory)
+			have, got := d.alarmed(AlarmStreamChanged)
+			same(t, "evidence: what was there", string(w.messages[2].Data), have)
+			if got == have {
+				t.Error("the evidence has the same bytes twice")
+			}
+			same(t, "entries", entries, d.entries())
+		})
+	}
+}
