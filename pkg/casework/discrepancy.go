@@ -1,10 +1,15 @@
 package casework
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Discrepancy is a problem of a transfer that stays until both sides have
-// explained it. It goes away unexplained only where newer statements agree;
-// the timeline keeps both.
+// explained it. One between two sides' figures stays even where a side states
+// its figure anew and they agree: whoever counted 261 people and now says 260
+// still owes an account of one. A statement's own arithmetic may be mended.
 //
 // Names are stable and are what an explanation refers to:
 //
@@ -17,6 +22,7 @@ import "slices"
 type Discrepancy struct {
 	Problem
 	State        string        `json:"state"`
+	Restated     bool          `json:"restated,omitempty"` // newer statements no longer show it
 	Sides        []string      `json:"sides"` // countries that have to explain it
 	Explanations []Explanation `json:"explanations,omitempty"`
 }
@@ -52,11 +58,39 @@ func (t *Transfer) discrepancies() []Discrepancy {
 	}
 	var list []Discrepancy
 	for _, d := range found {
-		discrepancy := Discrepancy{Problem: d.Problem, Sides: t.sides(d.claimants, phases)}
-		discrepancy.explain(t.Claims)
-		list = append(list, discrepancy)
+		list = append(list, Discrepancy{Problem: d.Problem, Sides: t.sides(d.claimants, phases)})
+	}
+	list = append(list, restated(t.Discrepancies, list, phases)...)
+	for i := range list {
+		list[i].explain(t.Claims)
 	}
 	return list
+}
+
+// restated are the discrepancies between two sides that were there before and no
+// longer show, though both phases are still stated.
+func restated(before, now []Discrepancy, phases []phase) []Discrepancy {
+	stated := map[string]bool{}
+	for _, p := range phases {
+		stated[p.name] = len(p.current) > 0
+	}
+	between := map[string]bool{
+		"announced-departed": stated["announced"] && stated["departed"],
+		"departed-received":  stated["departed"] && stated["received"],
+		"announced-received": stated["announced"] && stated["received"] && !stated["departed"],
+	}
+	var kept []Discrepancy
+	for _, d := range before {
+		pair, _, _ := strings.Cut(d.Name, ":")
+		shows := slices.ContainsFunc(now, func(other Discrepancy) bool { return other.Name == d.Name })
+		if shows || !between[pair] {
+			continue
+		}
+		d.Restated, d.Explanations = true, nil
+		d.Sentence = fmt.Sprintf("It was %d against %d. Newer statements no longer show it; both sides still owe an account.", d.Left, d.Right)
+		kept = append(kept, d)
+	}
+	return kept
 }
 
 // sides returns the countries that have to explain a discrepancy, sorted. They

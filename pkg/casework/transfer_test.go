@@ -50,6 +50,23 @@ func TestAdversary_G05_HandoverOfTwelfthFebruary(t *testing.T) {
 	}
 }
 
+// One side states its figure anew so that the two agree. The person who was
+// missing is still unaccounted for: the discrepancy stays until both explain it.
+func TestAdversary_G05_RestatingDoesNotClose(t *testing.T) {
+	s := theHandover(t)
+	s.says("MM", "defence", "2025-02-14", departed(count(260, nil, nil)))
+	d := s.transfer().Discrepancies
+	at := slices.IndexFunc(d, func(d Discrepancy) bool { return d.Name == "departed-received" })
+	if at < 0 || d[at].State != StateOpen || !d[at].Restated || d[at].Left != 261 || d[at].Right != 260 {
+		t.Fatalf("after the restatement: %+v", d)
+	}
+	s.says("MM", "liaison", "2025-02-15", explained("departed-received"))
+	s.says("TH", "liaison", "2025-02-15", explained("departed-received"))
+	if got := states(s.transfer())["departed-received"]; got != StateExplained {
+		t.Errorf("explained by both sides, it is %q", got)
+	}
+}
+
 func TestAdversary_G05_OnlyBothSidesClose(t *testing.T) {
 	const name = "departed-received"
 	explain := func(countries ...string) func(*story) {
@@ -182,7 +199,7 @@ func TestDiscrepancyNames(t *testing.T) {
 			s.says("MM", "defence", "2025-02-12", departed261)
 			s.says("TH", "taskforce", "2025-02-12", received260)
 			s.says("TH", "taskforce", "2025-02-13", received(count(261, nil, nil)))
-		}, nil},
+		}, []string{"departed-received"}},
 		{"a statement without a count takes nothing back", func(s *story) {
 			s.says("MM", "defence", "2025-02-12", departed261)
 			s.says("TH", "taskforce", "2025-02-12", received260)
