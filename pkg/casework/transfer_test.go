@@ -54,7 +54,7 @@ func TestAdversary_G05_HandoverOfTwelfthFebruary(t *testing.T) {
 // missing is still unaccounted for: the discrepancy stays until both explain it.
 func TestAdversary_G05_RestatingDoesNotClose(t *testing.T) {
 	s := theHandover(t)
-	s.says("MM", "defence", "2025-02-14", departed(count(260, nil, nil)))
+	s.says("MM", "defence", "2025-02-14", &caseworkv1.TransferDeparted{TransferId: handover, Count: &caseworkv1.Count{Total: 260}})
 	d := s.transfer().Discrepancies
 	at := slices.IndexFunc(d, func(d Discrepancy) bool { return d.Name == "departed-received" })
 	if at < 0 || d[at].State != StateOpen || !d[at].Restated || d[at].Left != 261 || d[at].Right != 260 {
