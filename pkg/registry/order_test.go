@@ -108,6 +108,9 @@ func TestAdversary_E08_KeysOfSmallOrder(t *testing.T) {
 	}
 	for name, place := range keyPlaces() {
 		for key, reason := range bad {
+			if name != "the notary" && reason != "small order" {
+				continue // one place for all is enough where the reason is the form
+			}
 			f := registrytest.Founding()
 			*place(f) = []byte(key)
 			refuse(t, signedBy(t, updateOf(t, f), "XA", "XB", "XC"), reason)
