@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -35,6 +36,7 @@ type Config struct {
 // Hub is a running broker.
 type Hub struct {
 	config Config
+	lock   *os.File // two servers on one set of streams would destroy it
 	server *server.Server
 }
 
@@ -48,28 +50,39 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 	if err := os.MkdirAll(h.credentials(), 0o700); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
-	state, err := config.Charter.State()
-	if err != nil {
+	var err error
+	if h.lock, err = daemon.Lock(config.Directory); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
+	}
+	if err := h.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("hub: %w", err), h.lock.Close())
+	}
+	return h, nil
+}
+
+func (h *Hub) open(ctx context.Context) error {
+	state, err := h.config.Charter.State()
+	if err != nil {
+		return err
 	}
 	accounts, consumers := tenancy(state)
 	issued, err := issue(h.keys(), accounts)
 	if err != nil {
-		return nil, fmt.Errorf("hub: %w", err)
+		return err
 	}
 	for name, content := range issued.users {
 		if err := keyfile.Replace(h.Credentials(name), content); err != nil {
-			return nil, fmt.Errorf("hub: writing credentials: %w", err)
+			return fmt.Errorf("writing credentials: %w", err)
 		}
 	}
 	if err := h.serve(issued); err != nil {
-		return nil, fmt.Errorf("hub: %w", err)
+		return err
 	}
 	if err := h.provide(ctx, consumers); err != nil {
 		h.stop()
-		return nil, fmt.Errorf("hub: %w", err)
+		return err
 	}
-	return h, nil
+	return nil
 }
 
 // URL is where NATS clients connect.
@@ -84,7 +97,7 @@ func (h *Hub) Credentials(user string) string {
 func (h *Hub) Run(ctx context.Context) error {
 	<-ctx.Done()
 	h.stop()
-	return nil
+	return h.lock.Close()
 }
 
 func (h *Hub) keys() keyring       { return keyring{directory: filepath.Join(h.config.Directory, "keys")} }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -17,6 +18,7 @@ const hashSize = 32
 // only grows. What append has returned from is on disk: nothing is signed before.
 // A crash inside append leaves a tail that belongs to no whole leaf; open cuts it off.
 type store struct {
+	lock *os.File // two notaries on one store would tear it
 	file *os.File
 	size uint64 // leaves
 	held uint64 // hashes
@@ -26,13 +28,17 @@ func openStore(directory string) (*store, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("leaf store: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(directory, "hashes"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := daemon.Lock(directory)
 	if err != nil {
 		return nil, fmt.Errorf("leaf store: %w", err)
 	}
-	s := &store{file: file}
+	file, err := os.OpenFile(filepath.Join(directory, "hashes"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), lock.Close())
+	}
+	s := &store{lock: lock, file: file}
 	if err := s.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), s.close())
 	}
 	return s, nil
 }
@@ -64,7 +70,7 @@ func (s *store) recover() error {
 	return s.file.Truncate(int64(s.held) * hashSize)
 }
 
-func (s *store) close() error { return s.file.Close() }
+func (s *store) close() error { return errors.Join(s.file.Close(), s.lock.Close()) }
 
 // append adds leaves at the end and syncs. After an error the store must be
 // opened again: it does not know what the disk holds.

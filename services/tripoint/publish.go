@@ -82,10 +82,8 @@ func publishFile(ctx context.Context, client publisherv1connect.PublisherService
 	}
 	lines := bufio.NewScanner(input)
 	lines.Buffer(nil, longestLine)
-	var waiting []*caseworkv1.Report
-	number := 0
-	for lines.Scan() {
-		number++
+	var waiting portion
+	for number := 1; lines.Scan(); number++ {
 		if strings.TrimSpace(lines.Text()) == "" {
 			continue
 		}
@@ -93,22 +91,41 @@ func publishFile(ctx context.Context, client publisherv1connect.PublisherService
 		if err := protojson.Unmarshal(lines.Bytes(), report); err != nil {
 			return fmt.Errorf("%s: line %d: %w", file, number, err)
 		}
-		if waiting = append(waiting, report); len(waiting) == reportsPerRequest {
-			if err := send(ctx, client, waiting, out); err != nil {
-				return fmt.Errorf("%s: the %d reports up to line %d: %w", file, len(waiting), number, err)
+		waiting.add(number, report)
+		if len(waiting.reports) == reportsPerRequest {
+			if err := waiting.send(ctx, client, out); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
 			}
-			waiting = nil
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: line %d: %w", file, number+1, err)
+	if err := errors.Join(lines.Err(), waiting.send(ctx, client, out)); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	if len(waiting) == 0 {
+	return nil
+}
+
+// portion is what goes into one request.
+type portion struct {
+	reports     []*caseworkv1.Report
+	first, last int // lines
+}
+
+func (p *portion) add(line int, report *caseworkv1.Report) {
+	if len(p.reports) == 0 {
+		p.first = line
+	}
+	p.reports, p.last = append(p.reports, report), line
+}
+
+// send hands the portion over and empties it. Nothing of a refused one was accepted.
+func (p *portion) send(ctx context.Context, client publisherv1connect.PublisherServiceClient, out io.Writer) error {
+	if len(p.reports) == 0 {
 		return nil
 	}
-	if err := send(ctx, client, waiting, out); err != nil {
-		return fmt.Errorf("%s: the %d reports up to line %d: %w", file, len(waiting), number, err)
+	if err := send(ctx, client, p.reports, out); err != nil {
+		return fmt.Errorf("lines %d to %d: %w", p.first, p.last, err)
 	}
+	p.reports = nil
 	return nil
 }
 

@@ -68,5 +68,5 @@ func judged(s audit.Summary) error {
 	if len(s.Findings) == 0 {
 		return nil
 	}
-	return exit{exitFindings, fmt.Errorf("%d findings", len(s.Findings))}
+	return exit{exitFindings, fmt.Errorf("%d findings, listed above", len(s.Findings))}
 }
