@@ -76,7 +76,7 @@
     list.prepend(rowOf(entry));
     trim();
     fresh++;
-    say("on");
+    say("running");
   };
 
   const stop = () => {
@@ -88,7 +88,7 @@
     if (source || paused || document.hidden) return;
     source = new EventSource(address);
     source.addEventListener("entry", take);
-    source.addEventListener("open", () => say("on"));
+    source.addEventListener("open", () => say("running"));
     source.addEventListener("error", () => say(source && source.readyState === EventSource.CLOSED ? "ended" : "lost"));
   };
 
