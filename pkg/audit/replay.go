@@ -32,17 +32,19 @@ type Replay struct {
 	state    registry.State
 	chains   verdict.Memory
 	roots    event.Roots
+	policy   translog.Policy
 	follower *translog.Follower
 	desks    map[string]*desk
 
 	next    uint64                   // log index of the next event
-	waiting []leaf                   // events that no checkpoint covers yet
+	waiting []leaf                   // events that no checkpoint covers yet, by rising index
 	seen    []seen                   // what publishers say they have seen, not compared yet
 	known   map[uint64]translog.Hash // the roots of all checkpoints
 	summary Summary
 }
 
 type leaf struct {
+	index uint64
 	hash  translog.Hash
 	label string
 }
@@ -67,7 +69,7 @@ func New(charter registry.Charter) (*Replay, error) {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	r := &Replay{
-		state: registry.New(charter.Digest), follower: follower,
+		state: registry.New(charter.Digest), policy: policy, follower: follower,
 		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
 		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}},
 	}
@@ -81,14 +83,19 @@ func (r *Replay) find(code string, index uint64, format string, args ...any) {
 	r.summary.Findings = append(r.summary.Findings, Finding{Code: code, Index: index, What: fmt.Sprintf(format, args...)})
 }
 
-// Event takes in the next message of the events stream.
+// Event takes in the next message of the events stream. Its index is its sequence
+// less one, as for everybody else, so that one lost message does not make all
+// after it look altered. A sequence that was there before is not taken in again.
 func (r *Replay) Event(m Message) error {
-	index := r.next
-	r.next++
-	if m.Sequence != index+1 {
-		r.find(FindingSequence, index, "stream sequence %d stands where %d should", m.Sequence, index+1)
+	if m.Sequence != r.next+1 {
+		r.find(FindingSequence, r.next, "stream sequence %d stands where %d should", m.Sequence, r.next+1)
 	}
-	r.waiting = append(r.waiting, leaf{hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject)})
+	if m.Sequence <= r.next {
+		return nil
+	}
+	index := m.Sequence - 1
+	r.next = m.Sequence
+	r.waiting = append(r.waiting, leaf{index: index, hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject)})
 	judged, err := verdict.Judge(r.state, &r.chains, &r.roots, index, m.Subject, m.Data)
 	if err != nil {
 		return fmt.Errorf("audit of index %d: %w", index, err)
@@ -128,7 +135,7 @@ func (r *Replay) Needs(data []byte) uint64 {
 	return leaves.GetStart() + uint64(len(leaves.GetHashes())/len(translog.Hash{}))
 }
 
-// Fed is how many events have been taken in.
+// Fed is the index after that of the newest event taken in.
 func (r *Replay) Fed() uint64 { return r.next }
 
 // Leaves takes in the next message of the notary.
@@ -143,9 +150,6 @@ func (r *Replay) Leaves(data []byte) {
 		r.refuse(err)
 		return
 	}
-	for _, late := range batch.Refused {
-		r.refuse(late)
-	}
 	r.known[batch.Checkpoint.Size] = batch.Checkpoint.Root
 	for i, hash := range batch.Hashes {
 		r.compare(batch.Start+uint64(i), hash, batch.Labels[i])
@@ -159,7 +163,12 @@ func (r *Replay) refuse(err error) {
 	var fork *translog.Fork
 	switch size := r.follower.Size(); {
 	case errors.As(err, &rollback):
-		r.find(FindingRollback, rollback.Got.Checkpoint.Size, "%v", err)
+		got := rollback.Got.Checkpoint
+		if root, ok := r.known[got.Size]; ok && root != got.Root { // of a size that the follower has forgotten
+			r.find(FindingFork, got.Size, "two roots for size %d: %s and %s", got.Size, root, got.Root)
+			return
+		}
+		r.find(FindingRollback, got.Size, "%v", err)
 	case errors.As(err, &fork):
 		r.find(FindingFork, fork.Got.Checkpoint.Size, "%v", err)
 	default:
@@ -168,8 +177,14 @@ func (r *Replay) refuse(err error) {
 }
 
 func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
-	if len(r.waiting) == 0 {
-		r.find(FindingMissing, index, "the tree has this leaf, the stream ends before it")
+	for _, d := range r.desks {
+		d.label(r.state, label)
+	}
+	for len(r.waiting) > 0 && r.waiting[0].index < index {
+		r.waiting = r.waiting[1:] // came after its leaf, which was found missing
+	}
+	if len(r.waiting) == 0 || r.waiting[0].index != index {
+		r.find(FindingMissing, index, "the tree has this leaf, the stream does not")
 		return
 	}
 	own := r.waiting[0]
@@ -178,10 +193,8 @@ func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
 		r.find(FindingLeaf, index, "the tree has leaf %s, the stream's bytes give %s", hash, own.hash)
 	}
 	if own.label != label {
-		r.find(FindingLabel, index, "labelled for %q, the subject is of %q", label, own.label)
-	}
-	for _, d := range r.desks {
-		d.label(r.state, label)
+		// Cut: a label is unsigned, and one long one may stand for many leaves.
+		r.find(FindingLabel, index, "labelled for %.64q, the subject is of %.64q", label, own.label)
 	}
 }
 
@@ -199,18 +212,28 @@ func (r *Replay) compareSeen() {
 	})
 }
 
-// Cosignature takes in the next cosignature of a mirror, as it lies on the log stream.
+// Cosignature takes in the next cosignature of a mirror, as it lies on the log
+// stream. A mirror signs what it has read there: one of a size that does not stand
+// before it tells of another log. Also those too old to count are compared.
 func (r *Replay) Cosignature(country string, note []byte) {
-	cosigned, err := r.follower.Cosignature(note)
-	var fork *translog.Fork
+	signer, c, _, err := r.policy.OpenCosignature(note)
+	if err != nil {
+		r.find(FindingCosignature, r.follower.Size(), "by %.64q: %v", country, err)
+		return
+	}
+	if signer != country {
+		r.find(FindingCosignature, c.Size, "of %s, on the subject of %.64q", signer, country)
+	}
+	root, ok := r.known[c.Size]
 	switch {
-	case errors.Is(err, translog.ErrStale):
-	case errors.As(err, &fork):
-		r.find(FindingFork, fork.Got.Checkpoint.Size, "%s cosigned: %v", country, err)
-	case err != nil:
-		r.find(FindingCosignature, r.follower.Size(), "by %s: %v", country, err)
-	case cosigned.Country != country:
-		r.find(FindingCosignature, cosigned.Checkpoint.Size, "of %s, on the subject of %s", cosigned.Country, country)
+	case !ok:
+		r.find(FindingCosignature, c.Size, "%s cosigned %d leaves, for which no checkpoint that holds stands before it", signer, c.Size)
+	case root != c.Root:
+		r.find(FindingFork, c.Size, "%s cosigned root %s for size %d, the notary signed %s", signer, c.Root, c.Size, root)
+	default:
+		if _, err := r.follower.Cosignature(note); err != nil && !errors.Is(err, translog.ErrStale) {
+			r.find(FindingCosignature, c.Size, "by %s: %v", signer, err)
+		}
 	}
 }
 

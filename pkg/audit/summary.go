@@ -61,6 +61,6 @@ const (
 	FindingLeaves      = "leaves"      // a notary's message that does not fit what it published before
 	FindingRollback    = "rollback"    // a smaller tree, correctly signed
 	FindingFork        = "fork"        // two roots for one size
-	FindingCosignature = "cosignature" // a cosignature that does not hold
+	FindingCosignature = "cosignature" // a cosignature that does not hold, or of a size that was not published
 	FindingSeen        = "seen"        // a publisher was shown another log
 )

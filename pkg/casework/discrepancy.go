@@ -23,7 +23,7 @@ type Discrepancy struct {
 	Problem
 	State        string        `json:"state"`
 	Restated     bool          `json:"restated,omitempty"` // newer statements no longer show it
-	Sides        []string      `json:"sides"` // countries that have to explain it
+	Sides        []string      `json:"sides"`              // countries that have to explain it
 	Explanations []Explanation `json:"explanations,omitempty"`
 }
 

@@ -24,6 +24,7 @@ func Fold(c Cabinet, s Said) (Change, error) {
 		f.change.Kind = kind
 	}
 	f.claim = newClaim(s, f.change.Kind)
+	f.change.Marking = f.claim.Marking
 	f.change.Sealed = slices.Clone(s.Sealed)
 	for _, step := range []func() error{f.judge, f.fileCase, f.fileIdentity, f.fileScreening, f.fileIntelligence} {
 		if err := step(); err != nil {

@@ -22,7 +22,7 @@ func (f *folding) judge() error {
 		found = append(found, Breach{Code: code, Index: f.said.Index, What: oneLine(what)})
 	}
 	for _, compartment := range f.said.Unreadable {
-		breach(BreachUnreadable, fmt.Sprintf("its %s section is no message of that compartment", compartment))
+		breach(BreachUnreadable, fmt.Sprintf("the %s section cannot be read: it is no message of a compartment that this version knows", compartment))
 	}
 	if f.said.Case != nil { // else there is no marking to judge: sealed or absent
 		f.judgeCase(breach)

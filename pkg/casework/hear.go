@@ -29,8 +29,8 @@ func Hear(index uint64, v event.Verified, purposes []string) Said {
 	return said
 }
 
-// open decodes a clear section into its place. A compartment that this version
-// does not know is left alone.
+// open decodes a clear section into its place. It cannot where the content is no
+// such message, or where this version does not know the compartment.
 func (s *Said) open(section event.Section) bool {
 	switch section.Compartment {
 	case eventv1.Compartment_COMPARTMENT_CASE:
@@ -42,7 +42,7 @@ func (s *Said) open(section event.Section) bool {
 	case eventv1.Compartment_COMPARTMENT_INTELLIGENCE:
 		return decode(section.Content, &s.Intelligence)
 	}
-	return true
+	return false
 }
 
 // decode puts content into place, which stays nil where content is no such message.

@@ -34,7 +34,8 @@ type Said struct {
 	Sealed []string
 
 	// Unreadable names the compartments, likewise, whose clear section is no
-	// message of that compartment. Their section is nil.
+	// message of that compartment, or whose compartment this version does not
+	// know. Their section is nil.
 	Unreadable []string
 }
 
@@ -77,6 +78,7 @@ const (
 type Change struct {
 	Kind     string   `json:"kind"`               // of the content; empty where no case section was read
 	Touched  []Ref    `json:"touched,omitempty"`  // documents written, each once, in the order of writing
+	Marking  Marking  `json:"marking"`            // of the event; empty where no case section was read
 	Summary  string   `json:"summary"`            // one plain line; nothing about a person stands in it
 	Breaches []Breach `json:"breaches,omitempty"` // gates that the event went through regardless
 	Sealed   []string `json:"sealed,omitempty"`   // as in Said

@@ -81,8 +81,7 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 	if leaves.GetStart() != m.follower.Size() {
 		return nil // not the next leaves: for the follower to judge
 	}
-	lacking, certain, err := m.lacking(ctx, leaves)
-	if err != nil || lacking == nil {
+	if lacking, _, err := m.lacking(ctx, leaves); err != nil || lacking == nil {
 		return err
 	}
 	if err := m.flush(ctx); err != nil {
@@ -94,7 +93,8 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 	defer patience.Stop()
 	late := false
 	for {
-		if lacking, certain, err = m.lacking(ctx, leaves); err != nil {
+		lacking, certain, err := m.lacking(ctx, leaves)
+		if err != nil {
 			return err
 		}
 		if lacking == nil {

@@ -43,6 +43,9 @@ func (m *mirror) flush(ctx context.Context) error {
 	if err := m.store(ctx); err != nil {
 		return err
 	}
+	if err := m.at("stored"); err != nil {
+		return err
+	}
 	if err := m.record(ctx); err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func (m *mirror) flush(ctx context.Context) error {
 		return &away{err}
 	}
 	m.published = true
-	return nil
+	return m.at("published")
 }
 
 func (m *mirror) store(ctx context.Context) error {
@@ -87,5 +90,5 @@ func (m *mirror) record(ctx context.Context) error {
 		return err
 	}
 	m.cosigned, m.published = cosigned, false
-	return nil
+	return m.at("recorded")
 }

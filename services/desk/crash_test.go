@@ -1,7 +1,9 @@
 package desk
 
 import (
+	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,7 +28,7 @@ func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
 			first.has(1)
 			must(t, first.stop())
 
-			crashed := w.start("XA", directory, func(c *Config) {
+			crashing := w.start("XA", directory, func(c *Config) {
 				c.fault = func(at string) error {
 					if at != step {
 						return nil
@@ -35,10 +37,9 @@ func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
 				}
 			})
 			index := w.say(border)
-			if err := <-crashed.ended; !errors.Is(err, errCrash) {
+			if err := crashing.crashed(); !errors.Is(err, errCrash) {
 				t.Fatalf("Run: %v, want the crash", err)
 			}
-			crashed.ended <- nil // for stop
 
 			// What is left, before anything comes from the hub.
 			same(t, "newest index in the view", viewed, viewIn(t, left))
@@ -60,6 +61,81 @@ func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
 			same(t, "entries", undisturbed.entries(), entries)
 		})
 	}
+}
+
+// The desk crashes between two steps of cosigning. Whatever is left, the next
+// start cosigns the size once, and the log never sees two signatures for it.
+func TestAdversary_L12_CrashWhileCosigning(t *testing.T) {
+	for step, cosigned := range map[string]uint64{
+		"stored":    2, // leaves and checkpoint are on disk
+		"recorded":  3, // so is the cosignature; nobody has seen it
+		"published": 3, // not acknowledged
+	} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			directory, left := t.TempDir(), filepath.Join(t.TempDir(), "left")
+			w.say(police)
+			w.notarise()
+			first := w.start("XA", directory)
+			first.hasCosigned(2)
+			must(t, first.stop())
+
+			crashing := w.start("XA", directory, func(c *Config) {
+				c.fault = func(at string) error {
+					if at != step || cosignedSize(t, directory) < cosigned || leavesIn(t, directory) < 3 {
+						return nil
+					}
+					return errors.Join(os.CopyFS(left, os.DirFS(directory)), errCrash)
+				}
+			})
+			w.say(border)
+			w.notarise()
+			if err := crashing.crashed(); !errors.Is(err, errCrash) {
+				t.Fatalf("Run: %v, want the crash", err)
+			}
+			again := w.start("XA", left)
+			again.hasCosigned(3)
+			w.say(police)
+			w.notarise()
+			again.hasCosigned(4)
+			same(t, "alarm", "", again.Status().Alarm)
+			for size, notes := range w.notes("XA") {
+				same(t, fmt.Sprintf("different cosignatures of size %d", size), 1, len(notes))
+			}
+		})
+	}
+}
+
+// cosignedSize and leavesIn look into the journal of a running desk.
+func cosignedSize(t *testing.T, directory string) uint64 {
+	return number(t, directory, "SELECT coalesce(max(size), 0) FROM cosigned")
+}
+
+func leavesIn(t *testing.T, directory string) uint64 {
+	return number(t, directory, "SELECT count(*) FROM leaves")
+}
+
+func number(t *testing.T, directory, query string) uint64 {
+	t.Helper()
+	db, err := sql.Open("sqlite", journalPath(directory))
+	must(t, err)
+	defer db.Close()
+	var n uint64
+	must(t, db.QueryRow(query).Scan(&n))
+	return n
+}
+
+// A desk that comes back to many checkpoints cosigns the newest, which covers them.
+func TestOneCosignatureCoversManyCheckpoints(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		w.say(police)
+		w.notarise()
+	}
+	d := w.desk("XA")
+	d.hasCosigned(6)
+	must(t, d.stop())
+	same(t, "cosigned sizes", []uint64{6}, w.cosigned("XA"))
 }
 
 // viewIn is the newest index in the view of a directory that no desk has open.

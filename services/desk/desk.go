@@ -22,8 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -58,6 +57,7 @@ const defaultPatience = 30 * time.Second
 type Desk struct {
 	config  Config
 	log     *slog.Logger
+	lock    *os.File // two mirrors with one key could cosign two roots
 	journal *journal.Journal
 	shelf   *shelf
 	alarms  *alarms
@@ -105,6 +105,9 @@ func (d *Desk) openFiles(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if d.lock, err = daemon.Lock(d.config.Directory); err != nil {
+		return err
+	}
 	if d.journal, err = journal.Open(ctx, filepath.Join(d.config.Directory, "journal.db")); err != nil {
 		return err
 	}
@@ -160,7 +163,7 @@ func (d *Desk) openMirror(ctx context.Context) error {
 	d.mirror = &mirror{
 		country: d.config.Country, policy: policy, signer: signer, reads: map[string]bool{"": true},
 		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
-		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience,
+		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at,
 	}
 	for _, audience := range state.AudiencesOf(d.config.Country) {
 		d.mirror.reads[audience] = true
@@ -175,18 +178,27 @@ func (d *Desk) openMirror(ctx context.Context) error {
 // closed. It waits for a hub that is away, and goes on serving after an alarm.
 // An error is a fault of this machine.
 func (d *Desk) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for name, loop := range map[string]func(context.Context) error{
-		"following": d.follow, "mirroring": d.mirror.run, "serving": d.serve,
-	} {
-		group.Go(func() error {
-			if err := loop(ctx); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("desk: %s: %w", name, err)
-			}
-			return nil
-		})
+	err := daemon.Run(ctx,
+		daemon.Role{Name: "following", Run: lasting(d.follow)},
+		daemon.Role{Name: "mirroring", Run: lasting(d.mirror.run)},
+		daemon.Role{Name: "serving", Run: d.serve},
+	)
+	if err != nil {
+		err = fmt.Errorf("desk: %w", err)
 	}
-	return errors.Join(group.Wait(), d.Close())
+	return errors.Join(err, d.Close())
+}
+
+// lasting keeps a loop that an alarm has ended from ending the desk. What fails
+// because the desk is ending is no fault.
+func lasting(loop func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := loop(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
 }
 
 // Close lets go of files, port and hub. It may be called again.
@@ -203,6 +215,9 @@ func (d *Desk) Close() error {
 		}
 		if d.journal != nil {
 			d.closed = errors.Join(d.closed, d.journal.Close())
+		}
+		if d.lock != nil {
+			d.closed = errors.Join(d.closed, d.lock.Close())
 		}
 	})
 	return d.closed

@@ -95,13 +95,14 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 		return judged.State, tx.Take(entry, event.Head{})
 	}
 	audience, _ := judged.State.Audience(judged.Event.Chain.Audience)
-	said, breaches := saidOf(m.Index, judged.Event, audience.Purposes)
+	said := casework.Hear(m.Index, judged.Event, audience.Purposes)
 	change, err := casework.Fold(tx, said)
 	if err != nil {
 		return state, err
 	}
 	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
+	entry.Marking = change.Marking
 	entry.Summary, entry.Refs = change.Summary, change.Touched
-	entry.Breaches = append(breaches, change.Breaches...)
+	entry.Breaches = change.Breaches
 	return judged.State, tx.Take(entry, judged.Head())
 }

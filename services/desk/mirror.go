@@ -37,6 +37,7 @@ type mirror struct {
 	standing  *standing
 	patience  time.Duration
 	log       *slog.Logger
+	at        func(step string) error // see Desk.at
 
 	doubted   int  // see doubts
 	checked   bool // the stored leaves were seen to have the verified root

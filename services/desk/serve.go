@@ -2,17 +2,15 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tripoint/tripoint/pkg/daemon"
 )
 
-const (
-	headerTimeout   = 10 * time.Second
-	shutdownTimeout = 5 * time.Second
-)
+const headerTimeout = 10 * time.Second
 
 func (d *Desk) openConsole(context.Context) error {
 	if d.config.Console == nil {
@@ -40,25 +38,11 @@ func (d *Desk) URL() string {
 // it: their requests' contexts come from ctx.
 func (d *Desk) serve(ctx context.Context) error {
 	if d.listener == nil {
+		<-ctx.Done()
 		return nil
 	}
-	server := &http.Server{
+	return daemon.Serve(ctx, &http.Server{
 		Handler: d.handler, ReadHeaderTimeout: headerTimeout,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(d.listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(bounded); err != nil {
-		err = errors.Join(err, server.Close())
-		d.log.Warn("the console did not stop in time", "error", err)
-	}
-	<-ended
-	return nil
+	}, d.listener)
 }

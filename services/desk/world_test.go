@@ -239,23 +239,42 @@ func (w *world) cosign(country string, c translog.Checkpoint) []byte {
 // cosigned lists the sizes that a country has cosigned on the log stream, in order.
 func (w *world) cosigned(country string) []uint64 {
 	w.t.Helper()
+	var sizes []uint64
+	w.eachCosignature(country, func(c translog.Checkpoint, _ []byte) { sizes = append(sizes, c.Size) })
+	return sizes
+}
+
+// notes are a country's different cosignatures on the log stream, by size.
+func (w *world) notes(country string) map[uint64]map[string]bool {
+	w.t.Helper()
+	notes := map[uint64]map[string]bool{}
+	w.eachCosignature(country, func(c translog.Checkpoint, note []byte) {
+		if notes[c.Size] == nil {
+			notes[c.Size] = map[string]bool{}
+		}
+		notes[c.Size][string(note)] = true
+	})
+	return notes
+}
+
+func (w *world) eachCosignature(country string, visit func(translog.Checkpoint, []byte)) {
+	w.t.Helper()
 	log, err := w.js.Stream(w.t.Context(), stream.Log)
 	must(w.t, err)
 	state, err := w.charter.State()
 	must(w.t, err)
 	policy, err := state.Policy()
 	must(w.t, err)
-	var sizes []uint64
 	for sequence := uint64(1); sequence <= log.CachedInfo().State.LastSeq; sequence++ {
 		m, err := log.GetMsg(w.t.Context(), sequence)
 		must(w.t, err)
-		if m.Subject == stream.CosignPrefix+country {
-			_, c, _, err := policy.OpenCosignature(m.Data)
-			must(w.t, err)
-			sizes = append(sizes, c.Size)
+		if m.Subject != stream.CosignPrefix+country {
+			continue
 		}
+		_, c, _, err := policy.OpenCosignature(m.Data)
+		must(w.t, err)
+		visit(c, m.Data)
 	}
-	return sizes
 }
 
 // running is a desk whose loops run.
@@ -263,7 +282,8 @@ type running struct {
 	*Desk
 	w      *world
 	cancel context.CancelFunc
-	ended  chan error
+	ended  chan struct{} // closed when Run has returned
+	err    error         // what it returned
 }
 
 var errCrash = errors.New("crashed here")
@@ -284,8 +304,11 @@ func (w *world) start(country, directory string, change ...func(*Config)) *runni
 		cancel()
 		w.t.Fatal(err)
 	}
-	r := &running{Desk: d, w: w, cancel: cancel, ended: make(chan error, 1)}
-	go func() { r.ended <- d.Run(ctx) }()
+	r := &running{Desk: d, w: w, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.err = d.Run(ctx)
+	}()
 	w.t.Cleanup(func() { r.stop() })
 	return r
 }
@@ -299,14 +322,16 @@ func (w *world) desk(country string, change ...func(*Config)) *running {
 	return w.start(country, w.t.TempDir(), change...)
 }
 
-// stop ends the loops and returns what Run returned; the second time nothing.
+// stop ends the loops, if they have not ended, and returns what Run returned.
 func (r *running) stop() error {
 	r.cancel()
-	err, ok := <-r.ended
-	if ok {
-		close(r.ended)
-	}
-	return err
+	return r.crashed()
+}
+
+// crashed waits until the desk has ended by itself and returns what Run returned.
+func (r *running) crashed() error {
+	<-r.ended
+	return r.err
 }
 
 // until waits for something to become true.

@@ -266,7 +266,7 @@ func TestAdversary_P03_TwoRelaysOnOneOutbox(t *testing.T) {
 	w := newWorld(t)
 	directory := t.TempDir()
 	p := w.start(directory)
-	if _, err := New(t.Context(), w.config(directory)); err == nil || !strings.Contains(err.Error(), "in use by another publisher") {
+	if _, err := New(t.Context(), w.config(directory)); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 		t.Errorf("a second publisher in the directory: %v", err)
 	}
 	p.stop()

@@ -13,13 +13,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -175,29 +172,14 @@ func (p *Publisher) URL() string { return "http://" + p.listener.Addr().String()
 // Run serves and relays until ctx ends, then closes what New has opened. Its
 // error says why it could not go on. It is called once.
 func (p *Publisher) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	server := p.server()
-	group.Go(func() error {
-		if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("publisher: serving: %w", err)
-		}
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		// What is being accepted is answered; nobody waits for a client for ever.
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if server.Shutdown(bounded) != nil {
-			return server.Close()
-		}
-		return nil
-	})
-	group.Go(func() error { p.follow(ctx); return nil })
-	for _, l := range p.lanes {
-		group.Go(func() error { l.run(ctx); return nil })
+	roles := []daemon.Role{
+		{Name: "api", Run: func(ctx context.Context) error { return daemon.Serve(ctx, p.server(), p.listener) }},
+		{Name: "log", Run: func(ctx context.Context) error { p.follow(ctx); return nil }},
 	}
-	err := group.Wait()
+	for _, l := range p.lanes {
+		roles = append(roles, daemon.Role{Name: "relay to " + l.audience, Run: func(ctx context.Context) error { l.run(ctx); return nil }})
+	}
+	err := daemon.Run(ctx, roles...)
 	if closing := p.close(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("publisher: closing: %w", closing))
 	}

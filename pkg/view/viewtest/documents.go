@@ -24,7 +24,7 @@ func documents(t *testing.T, open Open) {
 		must(t, tx.Take(accepted(3, first, 1, "site.reported", ref)))
 		doc, ok, err := tx.Get(ref)
 		must(t, err)
-		same(t, "document inside the batch", `{"n":1}`, fmt.Sprintf("%s", doc))
+		same(t, "document inside the batch", `{"n":1}`, string(doc))
 		same(t, "is there", true, ok)
 	})
 	commit(t, s, cursorAt(9), func(tx view.Tx) {

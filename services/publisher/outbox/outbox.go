@@ -24,6 +24,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/event"
 )
 
@@ -52,7 +53,7 @@ func Open(ctx context.Context, directory string, owner Owner) (*Outbox, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the outbox: %w", err)
 	}
-	locked, err := lock(directory)
+	locked, err := daemon.Lock(directory) // two relays would sign two events with one counter
 	if err != nil {
 		return nil, fmt.Errorf("opening the outbox: %w", err)
 	}

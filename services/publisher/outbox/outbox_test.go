@@ -215,7 +215,7 @@ func TestClosedOutboxAcceptsNothing(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	directory := t.TempDir()
 	o := open(t, directory)
-	if _, err := Open(t.Context(), directory, owner); err == nil || !strings.Contains(err.Error(), "in use by another publisher") {
+	if _, err := Open(t.Context(), directory, owner); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 		t.Errorf("a second one: %v", err)
 	}
 	shut(t, o)

@@ -1,0 +1,189 @@
+package casework_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+var (
+	recorded = time.Date(2025, 2, 12, 9, 30, 0, 5, time.UTC)
+
+	report    = &caseworkv1.CaseSection{Occurred: "2025-02-12", Content: &caseworkv1.CaseSection_SiteReported{SiteReported: &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}}}
+	persons   = &caseworkv1.IdentitySection{Persons: []*caseworkv1.Identity{{PersonId: "P-1", Name: "nobody"}}}
+	screening = &caseworkv1.ProtectionSection{Screenings: []*caseworkv1.Screening{{PersonId: "P-1", Act: "recruitment"}}}
+	sources   = &caseworkv1.IntelligenceSection{Text: "from a map"}
+)
+
+const (
+	caseC         = eventv1.Compartment_COMPARTMENT_CASE
+	identityC     = eventv1.Compartment_COMPARTMENT_IDENTITY
+	protectionC   = eventv1.Compartment_COMPARTMENT_PROTECTION
+	intelligenceC = eventv1.Compartment_COMPARTMENT_INTELLIGENCE
+)
+
+// verified makes an event of sections, through signing and verifying.
+func verified(t testing.TB, sections ...event.Section) event.Verified {
+	t.Helper()
+	key, err := event.NewSigningKey(registrytest.Key("publisher XA/police"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _, err := event.SignBatch(key, event.Chain{Country: "XA", Agency: "police", Audience: "region"}, event.Head{}, event.Seen{}, []event.Draft{{
+		ID: event.NextID(recorded, [10]byte{}, event.ID{}), Kind: "site.reported", Retention: "case", Recorded: recorded, Sections: sections,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := event.Decode(signed[0].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := u.Verify(registrytest.Public("publisher XA/police"), &event.Roots{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// open is a clear section with a message.
+func open(t testing.TB, compartment eventv1.Compartment, message proto.Message) event.Section {
+	t.Helper()
+	content, err := proto.Marshal(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw(compartment, content)
+}
+
+func raw(compartment eventv1.Compartment, content []byte) event.Section {
+	return event.Section{Compartment: compartment, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: content}
+}
+
+// sealed is a section that holds ciphertext, which here is a readable message:
+// nobody may look.
+func sealed(t testing.TB, compartment eventv1.Compartment, message proto.Message) event.Section {
+	t.Helper()
+	section := open(t, compartment, message)
+	section.Form, section.Commitment = eventv1.SectionForm_SECTION_FORM_SEALED, make([]byte, 32)
+	return section
+}
+
+func TestHear(t *testing.T) {
+	for name, test := range map[string]struct {
+		sections []event.Section
+		want     casework.Said // its sections alone
+	}{
+		"the case alone": {
+			[]event.Section{open(t, caseC, report)},
+			casework.Said{Case: report},
+		},
+		"every compartment": {
+			[]event.Section{open(t, caseC, report), open(t, identityC, persons), open(t, protectionC, screening), open(t, intelligenceC, sources)},
+			casework.Said{Case: report, Identity: persons, Protection: screening, Intelligence: sources},
+		},
+		"an empty section is there": {
+			[]event.Section{raw(caseC, nil), raw(identityC, nil)},
+			casework.Said{Case: &caseworkv1.CaseSection{}, Identity: &caseworkv1.IdentitySection{}},
+		},
+		"sealed ones are named and not read": {
+			[]event.Section{open(t, caseC, report), sealed(t, identityC, persons), sealed(t, intelligenceC, sources)},
+			casework.Said{Case: report, Sealed: []string{"identity", "intelligence"}},
+		},
+		"all sealed": {
+			[]event.Section{sealed(t, caseC, report), sealed(t, protectionC, screening)},
+			casework.Said{Sealed: []string{"case", "protection"}},
+		},
+		"no messages": {
+			[]event.Section{raw(caseC, []byte{0xff}), raw(identityC, []byte("\x0a\x7f")), open(t, protectionC, screening), raw(intelligenceC, []byte{0x0a, 1, 0xff})},
+			casework.Said{Protection: screening, Unreadable: []string{"case", "identity", "intelligence"}},
+		},
+		"one sealed, one unreadable": {
+			[]event.Section{raw(caseC, []byte{0xff}), sealed(t, identityC, persons)},
+			casework.Said{Unreadable: []string{"case"}, Sealed: []string{"identity"}},
+		},
+		"compartments of a later version": {
+			[]event.Section{open(t, caseC, report), raw(98, []byte{0xff}), sealed(t, 99, sources)},
+			casework.Said{Case: report, Sealed: []string{"99"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := verified(t, test.sections...)
+			test.want.Index, test.want.EventID = 7, v.ID.String()
+			test.want.Country, test.want.Agency, test.want.Audience = "XA", "police", "region"
+			test.want.Kind, test.want.Retention, test.want.Recorded = "site.reported", "case", recorded
+			test.want.Purposes = []string{"rescue"}
+			got := casework.Hear(7, v, []string{"rescue"})
+			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("Hear (-want +got):\n%s", diff)
+			}
+			if _, err := casework.Fold(&casework.Memory{}, got); err != nil {
+				t.Errorf("Fold of what was heard: %v", err)
+			}
+		})
+	}
+}
+
+// What cannot be read is kept as nil, never as the half that could be: a name in
+// it would surface as if the agency had said it.
+func TestHearKeepsNoHalfOfASection(t *testing.T) {
+	section := open(t, identityC, persons)
+	section.Content = append(section.Content, 0xff)
+	said := casework.Hear(1, verified(t, open(t, caseC, report), section), nil)
+	if said.Identity != nil || len(said.Unreadable) != 1 {
+		t.Errorf("of a broken section was heard %v, unreadable %v", said.Identity, said.Unreadable)
+	}
+	change, err := casework.Fold(&casework.Memory{}, said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(change.Summary, "nobody") || !breached(change, casework.BreachUnreadable) {
+		t.Errorf("the fold says %q with breaches %v", change.Summary, change.Breaches)
+	}
+}
+
+func breached(c casework.Change, code string) bool {
+	for _, b := range c.Breaches {
+		if b.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzHear: whatever an agency signs as content, hearing and folding it comes to an end.
+func FuzzHear(f *testing.F) {
+	for _, message := range []proto.Message{report, persons, screening, sources} {
+		content, err := proto.Marshal(message)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content, content)
+	}
+	f.Add([]byte{0xff}, []byte(nil))
+	f.Fuzz(func(t *testing.T, first, other []byte) {
+		if len(first)+len(other) > event.MaxMessage/2 {
+			return
+		}
+		said := casework.Hear(3, verified(t, raw(caseC, first), raw(identityC, other), raw(protectionC, other), raw(intelligenceC, other)), nil)
+		if (said.Case == nil) != (len(said.Unreadable) > 0 && said.Unreadable[0] == "case") {
+			t.Errorf("the case is %v and unreadable are %v", said.Case, said.Unreadable)
+		}
+		if len(said.Sealed) > 0 {
+			t.Errorf("clear sections are called sealed: %v", said.Sealed)
+		}
+		if _, err := casework.Fold(&casework.Memory{}, said); err != nil {
+			t.Errorf("what was heard cannot be folded: %v", err)
+		}
+	})
+}

@@ -1,0 +1,31 @@
+package desk
+
+import (
+	"strings"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	"github.com/tripoint/tripoint/pkg/view"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// entryOf is a message's row, before what the fold adds to it.
+func entryOf(m journal.Message, judged verdict.Judged) view.Entry {
+	entry := view.Entry{
+		Index: m.Index, Sequence: m.Sequence,
+		Subject: strings.ToValidUTF8(m.Subject, "\uFFFD"),
+		Verdict: judged.Code, Reason: judged.Reason,
+	}
+	if judged.Update {
+		entry.Summary = "the charter came into force"
+	}
+	v := judged.Event
+	if v.ID == (event.ID{}) {
+		return entry // nothing in it is known to be true
+	}
+	entry.EventID, entry.HeaderDigest = v.ID.String(), v.HeaderDigest
+	entry.Country, entry.Agency, entry.Audience = v.Chain.Country, v.Chain.Agency, v.Chain.Audience
+	entry.Kind, entry.Counter = v.Kind, v.Counter
+	entry.Retention, entry.Recorded = v.Retention, v.Recorded
+	return entry
+}
