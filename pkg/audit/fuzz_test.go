@@ -201,4 +201,3 @@ func (p *play) judge(s audit.Summary, given int) {
 		}
 	}
 }
-

@@ -14,7 +14,6 @@ func (l Layout) at(parts ...string) string {
 	return filepath.Join(append([]string{string(l)}, parts...)...)
 }
 
-func (l Layout) lock() string    { return l.at("lock") }
 func (l Layout) running() string { return l.at("running.json") }
 func (l Layout) charter() string { return l.at("charter") }
 
