@@ -89,6 +89,7 @@ func (c *checker) form(request *publisherv1.PublishRequest, f *faults) error {
 	var invalid *protovalidate.ValidationError
 	if err := c.validator.Validate(request); errors.As(err, &invalid) {
 		f.all = invalid.ToProto().GetViolations()
+		teach(f.all)
 	} else if err != nil {
 		return connect.NewError(connect.CodeInternal, errors.New("the checks of reports could not be run"))
 	}
