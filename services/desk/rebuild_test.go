@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/view"
@@ -78,6 +79,7 @@ func TestAdversary_D03_RebuildWhileLive(t *testing.T) {
 }
 
 func TestAViewThatIsNotOfThisJournalIsBuiltAgain(t *testing.T) {
+	foreign := casework.Ref{Type: casework.TypeSite, ID: "of-another-journal"}
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"its cursor has another digest": func(t *testing.T, path string) {
 			v, err := sqlite.Open(t.Context(), path)
@@ -87,6 +89,7 @@ func TestAViewThatIsNotOfThisJournalIsBuiltAgain(t *testing.T) {
 			tx, err := v.Begin(t.Context())
 			must(t, err)
 			at.Digest = event.DigestOf([]byte("another history"))
+			must(t, tx.Put(foreign, []byte(`{}`)))
 			must(t, tx.Commit(at))
 			must(t, v.Close())
 		},
@@ -95,6 +98,7 @@ func TestAViewThatIsNotOfThisJournalIsBuiltAgain(t *testing.T) {
 			must(t, err)
 			tx, err := v.Begin(t.Context())
 			must(t, err)
+			must(t, tx.Put(foreign, []byte(`{}`)))
 			must(t, tx.Commit(view.Cursor{Sequence: 999, Index: 998}))
 			must(t, v.Close())
 		},
