@@ -27,11 +27,17 @@ func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 }
 
 // refuseCosignature judges a cosignature that was not counted. One over another
-// root is evidence whoever lies, the notary or the mirror, and stops this mirror
-// too. The rest harms nobody.
+// root is kept as evidence and said on the console: that country was shown
+// another log, or its key is misused. Without the notary's signature it is one
+// mirror's word, so this mirror goes on: else each member could silence the rest.
+// The rest harms nobody.
 func (m *mirror) refuseCosignature(ctx context.Context, cause error) error {
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.stopFork(ctx, fork)
+		return m.alarms.raise(ctx, journal.Alarm{
+			Code: AlarmDissent,
+			What: fmt.Sprintf("A country has cosigned another root for the log's first %d events: it was shown another log, or its key is misused.", fork.Have.Checkpoint.Size),
+			Have: fork.Have.Note, Got: fork.Got.Note,
+		})
 	}
 	m.log.Debug("a cosignature does not count", "error", cause)
 	return nil

@@ -94,18 +94,20 @@ func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
 	w.stillServes(d, directory, AlarmFork, 4)
 }
 
-// XC and XA are shown two trees; XA's cosignature of the other one reaches XC.
+// XC and XA are shown two trees; XA's cosignature of the other one reaches XC,
+// which says so with the evidence. XA cannot silence XC by it: XC cosigns on.
 func TestAdversary_L04_SplitView(t *testing.T) {
-	w, d, directory := mirrored(t)
+	w, d, _ := mirrored(t)
 	other := w.checkpoint()
 	other.Root[0] ^= 1
 	w.cosign("XA", other)
-	have, got := d.alarmed(AlarmFork)
+	have, got := d.alarmed(AlarmDissent)
 	signedBy(t, have, 4)
 	if !strings.Contains(got, translog.MirrorName(registrytest.Origin, "XA")) {
 		t.Errorf("the evidence does not have XA's cosignature: %s", got)
 	}
-	w.stillServes(d, directory, AlarmFork, 4)
+	w.say(police)
+	d.hasCosigned(w.notarise().Size)
 }
 
 func TestALeafThatTheRootDoesNotCoverIsAnAlarm(t *testing.T) {

@@ -229,18 +229,14 @@ func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 			rollback.Got.Checkpoint.Size, rollback.Have.Checkpoint.Size), string(rollback.Have.Note), string(rollback.Got.Note))
 	}
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.stopFork(ctx, fork)
+		return m.stop(ctx, AlarmFork, fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
+			fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
 	}
 	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
 		return m.stop(ctx, AlarmMismatch, fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
 			mismatch.Got.Checkpoint.Size), mismatch.Computed.String(), string(mismatch.Got.Note))
 	}
 	return m.passOver(ctx, cause, data)
-}
-
-func (m *mirror) stopFork(ctx context.Context, fork *translog.Fork) error {
-	return m.stop(ctx, AlarmFork, fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
-		fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
 }
 
 // passOver leaves out what proves nothing: anybody between notary and desk could
