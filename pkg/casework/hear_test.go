@@ -113,8 +113,8 @@ func TestHear(t *testing.T) {
 			casework.Said{Unreadable: []string{"case"}, Sealed: []string{"identity"}},
 		},
 		"compartments of a later version": {
-			[]event.Section{open(t, caseC, report), raw(98, []byte{0xff}), sealed(t, 99, sources)},
-			casework.Said{Case: report, Sealed: []string{"99"}},
+			[]event.Section{open(t, caseC, report), open(t, 98, sources), sealed(t, 99, sources)},
+			casework.Said{Case: report, Sealed: []string{"99"}, Unreadable: []string{"98"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
