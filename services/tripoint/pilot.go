@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 	"github.com/tripoint/tripoint/services/pilot"
 	"github.com/tripoint/tripoint/services/pilot/scenario"
 )
+
+// frugal is what the Go runtime aims to stay below, in bytes: the pilot shares a
+// newcomer's machine. It is a soft limit.
+const frugal = 200 << 20
 
 // settling bounds how long the pilot waits for everything to be witnessed.
 const settling = time.Minute
@@ -33,6 +38,7 @@ func pilotCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			debug.SetMemoryLimit(frugal)
 			config := pilot.Config{Data: data, Scenario: facts, Logger: daemon.Logger(command.ErrOrStderr(), verbose)}
 			use := show(command, data)
 			if once {
