@@ -94,7 +94,7 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader, err := p.hub.Reader(ctx, stream.Log, stream.PublisherUser(p.config.Country, p.config.Agency))
+	reader, err := p.hub.Log(ctx)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/event"
@@ -37,12 +38,30 @@ type Config struct {
 	Logger    *slog.Logger     // nil: silent
 }
 
-// hub is what the publisher needs of a stream.Conn; faults are injected here.
+// hub is what the publisher needs of a stream.Conn, and logReader of its Reader;
+// faults are injected here.
 type hub interface {
 	Connected() bool
 	PublishBatch(ctx context.Context, messages []stream.Message) (last uint64, err error)
-	Reader(ctx context.Context, stream, consumer string) (*stream.Reader, error)
+	Log(ctx context.Context) (logReader, error)
 	Close()
+}
+
+type logReader interface {
+	Reset(ctx context.Context, sequence uint64) error
+	Fetch(ctx context.Context, limit int, wait time.Duration) ([]stream.Message, error)
+	Ack() error
+}
+
+// connection is the hub as it is.
+type connection struct {
+	*stream.Conn
+	user string // also the name of its consumer
+}
+
+// Log opens this publisher's reader of the log stream.
+func (c connection) Log(ctx context.Context) (logReader, error) {
+	return c.Reader(ctx, stream.Log, c.user)
 }
 
 // Publisher is one agency's publisher.
@@ -148,7 +167,7 @@ func (p *Publisher) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.hub = conn
+	p.hub = connection{conn, stream.PublisherUser(p.config.Country, p.config.Agency)}
 	return nil
 }
 

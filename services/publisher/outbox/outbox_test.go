@@ -264,6 +264,33 @@ func TestSigningTwiceIsRefused(t *testing.T) {
 	}
 }
 
+func TestHeadMovesFromWhereItIsOnly(t *testing.T) {
+	o := open(t, t.TempDir())
+	accept(t, o, report("a", "1"), report("b", "2"), report("c", "3"))
+	sign(t, o, 1)
+	_, first, err := o.Drafts(t.Context(), "region", Bounds{Events: 1, Bytes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign(t, o, 1)
+	drafts, second, err := o.Drafts(t.Context(), "region", Bounds{Events: 1, Bytes: 1})
+	if err != nil || len(drafts) != 1 {
+		t.Fatalf("%d drafts, error %v", len(drafts), err)
+	}
+	other := second
+	other.Digest[0] ^= 1
+	envelope := []Envelope{{Sequence: drafts[0].Sequence, Subject: "s", Data: []byte("3")}}
+	for name, before := range map[string]event.Head{"one counter back": first, "another header": other} {
+		after := event.Head{Counter: before.Counter + 1, LastID: drafts[0].Event.ID}
+		if err := o.PutSigned(t.Context(), "region", before, after, envelope); err == nil {
+			t.Errorf("%s: signed", name)
+		}
+	}
+	if c := counts(t, o); c.Waiting != 3 || len(unsent(t, o)) != 2 {
+		t.Errorf("a refused signature left %v", c)
+	}
+}
+
 func TestBoundsTakeAtLeastOne(t *testing.T) {
 	o := open(t, t.TempDir())
 	accept(t, o, report("a", strings.Repeat("x", 100)), report("b", strings.Repeat("x", 100)), report("c", "x"))
