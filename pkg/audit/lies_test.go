@@ -125,7 +125,7 @@ func TestSequenceShownTwice(t *testing.T) {
 
 func TestMessageThatNoCheckpointCoversYet(t *testing.T) {
 	w := newWorld(t)
-	w.say(lone, event.Seen{}, site("S-5"))
+	w.say(lone, event.Seen{Size: 8, Root: event.Digest(w.tree.Root())}, site("S-5"))
 	summary := w.finds()
 	same(t, "events", uint64(9), summary.Events)
 	same(t, "log size", uint64(8), summary.LogSize)
@@ -202,7 +202,8 @@ func TestAdversary_L04_SeenOnAnotherLog(t *testing.T) {
 	w.say(border, event.Seen{Size: 4, Root: event.Digest(w.rootAt(4))}, site("S-5")) // old, and sound
 	beyond := w.say(border, event.Seen{Size: 40, Root: event.Digest(otherRoot)}, site("S-5"))
 	w.goOn()
-	w.finds(at(audit.FindingSeen, other), at(audit.FindingSeen, never), at(audit.FindingSeen, beyond))
+	uncovered := w.say(border, event.Seen{Size: 4, Root: event.Digest(otherRoot)}, site("S-5"))
+	w.finds(at(audit.FindingSeen, other), at(audit.FindingSeen, never), at(audit.FindingSeen, uncovered), at(audit.FindingSeen, beyond))
 }
 
 // A refused event is no witness: anybody could have written it.

@@ -245,6 +245,7 @@ func (r *Replay) Stray(subject string) {
 // Finish ends the replay and returns its summary.
 func (r *Replay) Finish() (Summary, error) {
 	s := &r.summary
+	r.compareSeen() // of events that came after the newest checkpoint
 	for _, left := range r.seen {
 		r.find(FindingSeen, left.index, "its publisher had verified %d leaves, more than the log has", left.Size)
 	}

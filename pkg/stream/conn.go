@@ -104,6 +104,10 @@ type Message struct {
 	Subject  string
 	Sequence uint64 // the stream's cursor; not an identity
 	Data     []byte
+
+	// Pending, of a message that was read, is how many more the hub had for this
+	// reader after this one when it sent it; 0: the end of the stream.
+	Pending uint64
 }
 
 // Publish stores one message and returns its sequence once it is on disk.

@@ -30,7 +30,11 @@ var ErrMissed = errors.New("messages were lost on the way")
 
 // Reader opens a consumer. It fails while the hub is away.
 func (c *Conn) Reader(ctx context.Context, stream, consumer string) (*Reader, error) {
-	handle, err := c.js.Consumer(ctx, stream, consumer)
+	var handle jetstream.Consumer
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		handle, err = c.js.Consumer(ctx, stream, consumer)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening consumer %s of %s: %w", consumer, stream, err)
 	}
@@ -44,7 +48,11 @@ func (r *Reader) Reset(ctx context.Context, sequence uint64) error {
 		return fmt.Errorf("resetting consumer %s: %w", r.consumer, err)
 	}
 	subject := r.conn.api + ".CONSUMER.RESET." + r.stream + "." + r.consumer
-	reply, err := r.conn.nc.RequestWithContext(ctx, subject, request)
+	var reply *nats.Msg
+	err = insist(ctx, func(ctx context.Context) (err error) {
+		reply, err = r.conn.nc.RequestWithContext(ctx, subject, request)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("resetting consumer %s of %s: %w", r.consumer, r.stream, err)
 	}
@@ -59,8 +67,24 @@ func (r *Reader) Reset(ctx context.Context, sequence uint64) error {
 	if answer.Error != nil {
 		return fmt.Errorf("resetting consumer %s of %s: %s", r.consumer, r.stream, answer.Error.Description)
 	}
-	r.last, r.expect, r.failed = nil, 0, nil
+	// The hub counts from 1 again: a first message that went elsewhere is missed too.
+	r.last, r.expect, r.failed = nil, 1, nil
 	return nil
+}
+
+// Pending asks the hub how many messages it has not sent to this reader yet. Right
+// after Reset that is all from there to the end of the stream; later it does not
+// count what was sent and lost on the way.
+func (r *Reader) Pending(ctx context.Context) (uint64, error) {
+	var info *jetstream.ConsumerInfo
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		info, err = r.handle.Info(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("asking for the end of %s: %w", r.stream, err)
+	}
+	return info.NumPending, nil
 }
 
 // Fetch returns up to limit messages in stream order. It waits for the first, at
@@ -104,7 +128,7 @@ func (r *Reader) take(batch jetstream.MessageBatch, err error) ([]Message, error
 		}
 		r.expect = meta.Sequence.Consumer + 1
 		r.last = m
-		messages = append(messages, Message{Subject: m.Subject(), Sequence: meta.Sequence.Stream, Data: m.Data()})
+		messages = append(messages, Message{Subject: m.Subject(), Sequence: meta.Sequence.Stream, Data: m.Data(), Pending: meta.NumPending})
 	}
 	if err := batch.Error(); err != nil && !ended(err) {
 		return nil, fmt.Errorf("reading %s: %w", r.stream, err)

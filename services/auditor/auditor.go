@@ -3,8 +3,8 @@
 package auditor
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,19 +16,17 @@ import (
 
 // Config says which log to replay.
 type Config struct {
-	Charter registry.Charter // the auditor's own copy: what everything is judged by
-	Stream  stream.Config    // as stream.AuditUser
+	Charter  registry.Charter // the auditor's own copy: what everything is judged by
+	Stream   stream.Config    // as stream.AuditUser
+	Patience time.Duration    // how long the hub may show nothing of what it has; 0: 30 s
+
 	// Progress, where set, is told after each portion how many messages have been
 	// replayed and how many the notary's newest message so far speaks of.
 	Progress func(replayed, known uint64)
 }
 
-const (
-	portion = 1000
-	// quiet is how long the hub may take to show the next message before the
-	// replay holds that it has shown all.
-	quiet = 400 * time.Millisecond
-)
+// defaultPatience is far above what a hub under load takes to answer.
+const defaultPatience = 30 * time.Second
 
 // Replay reads both streams from their beginning to where they end now. An error
 // means that the log could not be read; what is wrong with it stands in the summary.
@@ -42,53 +40,52 @@ func Replay(ctx context.Context, config Config) (audit.Summary, error) {
 		return audit.Summary{}, fmt.Errorf("audit: %w", err)
 	}
 	defer conn.Close()
-	log, err := open(ctx, conn, stream.Log)
-	if err != nil {
+	r := &reading{replay: replay, progress: config.Progress}
+	if err := r.open(ctx, conn, cmp.Or(config.Patience, defaultPatience)); err != nil {
 		return audit.Summary{}, fmt.Errorf("audit: %w", err)
 	}
-	events, err := open(ctx, conn, stream.Events)
-	if err != nil {
+	if err := r.readLog(ctx); err != nil {
 		return audit.Summary{}, fmt.Errorf("audit: %w", err)
 	}
-	r := &reading{replay: replay, events: events, progress: config.Progress}
-	if err := r.log(ctx, log); err != nil {
-		return audit.Summary{}, fmt.Errorf("audit: %w", err)
-	}
-	if err := r.feed(ctx, ^uint64(0)); err != nil && !errors.Is(err, errEnd) {
+	if err := r.feed(ctx, func() bool { return r.events.taken < r.tail }); err != nil {
 		return audit.Summary{}, fmt.Errorf("audit: %w", err)
 	}
 	return replay.Finish()
 }
 
-func open(ctx context.Context, conn *stream.Conn, name string) (*stream.Reader, error) {
-	reader, err := conn.Reader(ctx, name, stream.AuditUser)
-	if err != nil {
-		return nil, err
-	}
-	return reader, reader.Reset(ctx, 1)
-}
-
-// reading feeds a replay from two streams, the events as far as the log needs them.
+// reading feeds a replay from two streams, the events as far as the log needs
+// them, and then those that the log does not cover yet.
 type reading struct {
-	replay   *audit.Replay
-	events   *stream.Reader
-	ahead    []stream.Message // fetched, not fed yet
-	known    uint64
-	progress func(replayed, known uint64)
+	replay      *audit.Replay
+	events, log *tape
+	tail        uint64 // events that are read whether the log needs them or not
+	known       uint64
+	progress    func(replayed, known uint64)
 }
 
-func (r *reading) log(ctx context.Context, log *stream.Reader) error {
+// open looks where both streams end. While they grow, the order matters: what the
+// publisher of an event had seen must be on the part of the log that is read, and
+// what that part covers on the part of the events. So: events, log, events again.
+func (r *reading) open(ctx context.Context, conn *stream.Conn, patience time.Duration) error {
+	var err error
+	if r.events, err = openTape(ctx, conn, stream.Events, patience); err != nil {
+		return err
+	}
+	r.tail = r.events.left
+	if r.log, err = openTape(ctx, conn, stream.Log, patience); err != nil {
+		return err
+	}
+	r.events.left, err = r.events.reader.Pending(ctx)
+	return err
+}
+
+func (r *reading) readLog(ctx context.Context) error {
 	for {
-		messages, err := log.Fetch(ctx, portion, quiet)
-		if err != nil || len(messages) == 0 {
+		m, ok, err := r.log.next(ctx)
+		if err != nil || !ok {
 			return err
 		}
-		for _, m := range messages {
-			if err := r.take(ctx, m); err != nil {
-				return err
-			}
-		}
-		if err := log.Ack(); err != nil {
+		if err := r.take(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -103,40 +100,27 @@ func (r *reading) take(ctx context.Context, m stream.Message) error {
 		r.replay.Stray(m.Subject)
 		return nil
 	}
-	r.known = max(r.known, r.replay.Needs(m.Data))
-	if err := r.feed(ctx, r.replay.Needs(m.Data)); err != nil && !errors.Is(err, errEnd) {
+	needs := r.replay.Needs(m.Data)
+	r.known = max(r.known, needs)
+	if err := r.feed(ctx, func() bool { return r.replay.Fed() < needs }); err != nil {
 		return err
 	}
 	r.replay.Leaves(m.Data)
 	return nil
 }
 
-// errEnd says that the events stream ends here.
-var errEnd = errors.New("end of the stream")
-
-// feed replays events until so many have been taken in.
-func (r *reading) feed(ctx context.Context, size uint64) error {
-	for r.replay.Fed() < size {
-		if len(r.ahead) == 0 {
-			messages, err := r.events.Fetch(ctx, portion, quiet)
-			if err != nil {
-				return err
-			}
-			if len(messages) == 0 {
-				return errEnd
-			}
-			if err := r.events.Ack(); err != nil {
-				return err
-			}
-			r.ahead = messages
+// feed replays events while they are wanted and there are some.
+func (r *reading) feed(ctx context.Context, wanted func() bool) error {
+	for wanted() {
+		m, ok, err := r.events.next(ctx)
+		if err != nil || !ok {
+			return err
 		}
-		m := r.ahead[0]
-		r.ahead = r.ahead[1:]
 		if err := r.replay.Event(audit.Message{Sequence: m.Sequence, Subject: m.Subject, Data: m.Data}); err != nil {
 			return err
 		}
-		if r.progress != nil && r.replay.Fed()%portion == 0 {
-			r.progress(r.replay.Fed(), r.known)
+		if r.progress != nil && r.events.taken%portion == 0 {
+			r.progress(r.events.taken, r.known)
 		}
 	}
 	return nil

@@ -1,0 +1,106 @@
+package auditor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+)
+
+const (
+	portion = 1000        // messages that are fetched at once
+	answer  = time.Second // until the hub is asked again
+)
+
+// tape is one stream from its beginning to where it ended when the hub was asked.
+// That end is counted, never guessed from silence: a hub that is slow is waited
+// for, and what is lost on the way is read again.
+type tape struct {
+	name     string
+	reader   *stream.Reader
+	patience time.Duration
+	ahead    []stream.Message // fetched, not taken yet
+	left     uint64           // messages not fetched yet
+	sequence uint64           // where to go on: after the newest message fetched
+	taken    uint64
+}
+
+func openTape(ctx context.Context, conn *stream.Conn, name string, patience time.Duration) (*tape, error) {
+	reader, err := conn.Reader(ctx, name, stream.AuditUser)
+	if err != nil {
+		return nil, err
+	}
+	t := &tape{name: name, reader: reader, patience: patience, left: ^uint64(0), sequence: 1}
+	return t, t.recount(ctx)
+}
+
+// recount goes back to after the newest message fetched. The hub may by now have
+// less for us than it counted before, never more: the end stays where it was.
+func (t *tape) recount(ctx context.Context) error {
+	if err := t.reader.Reset(ctx, t.sequence); err != nil {
+		return err
+	}
+	pending, err := t.reader.Pending(ctx)
+	t.left = min(t.left, pending)
+	return err
+}
+
+// next is the next message; ok is false at the end.
+func (t *tape) next(ctx context.Context) (m stream.Message, ok bool, err error) {
+	if len(t.ahead) == 0 {
+		if err := t.fetch(ctx); err != nil {
+			return m, false, err
+		}
+	}
+	if len(t.ahead) == 0 {
+		return m, false, nil
+	}
+	m, t.ahead = t.ahead[0], t.ahead[1:]
+	t.taken++
+	return m, true, nil
+}
+
+func (t *tape) fetch(ctx context.Context) error {
+	patient, cancel := context.WithTimeout(ctx, t.patience)
+	defer cancel()
+	for t.left > 0 && len(t.ahead) == 0 {
+		err := t.ask(patient)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case patient.Err() != nil && len(t.ahead) == 0:
+			return fmt.Errorf("of %s the hub has %d messages more, and has shown none for %s", t.name, t.left, t.patience)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// ask fetches once. Where nothing comes, or not all, or the hub has no more
+// although it counted more, it is asked what there is.
+func (t *tape) ask(ctx context.Context) error {
+	messages, err := t.reader.Fetch(ctx, int(min(portion, t.left)), answer)
+	switch {
+	case errors.Is(err, stream.ErrMissed):
+		return t.recount(ctx)
+	case err != nil:
+		return err
+	case len(messages) == 0:
+		return t.recount(ctx)
+	}
+	last := messages[len(messages)-1]
+	t.ahead, t.sequence = messages, last.Sequence+1
+	t.left -= min(t.left, uint64(len(messages)))
+	// At once: what is not acknowledged in time is sent again, while a long replay
+	// goes on. Nothing depends on it: every replay begins with a reset.
+	if err := t.reader.Ack(); err != nil {
+		return err
+	}
+	if last.Pending == 0 && t.left > 0 {
+		return t.recount(ctx)
+	}
+	return nil
+}
