@@ -25,6 +25,9 @@ type Config struct {
 	Progress func(replayed, known uint64)
 }
 
+// maxPeeks bounds how often an audit looks past the end that the hub counted.
+const maxPeeks = 3
+
 // defaultPatience is far above what a hub under load takes to answer.
 const defaultPatience = 30 * time.Second
 
@@ -80,10 +83,18 @@ func (r *reading) open(ctx context.Context, conn *stream.Conn, patience time.Dur
 }
 
 func (r *reading) readLog(ctx context.Context) error {
-	for {
+	for peeks := 0; ; {
 		m, ok, err := r.log.next(ctx)
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok {
+			// A log that grows all the while ends after a few looks.
+			if err := r.log.peek(ctx); err != nil || r.log.silent || peeks == maxPeeks {
+				return err
+			}
+			peeks++
+			continue
 		}
 		if err := r.take(ctx, m); err != nil {
 			return err
@@ -113,8 +124,14 @@ func (r *reading) take(ctx context.Context, m stream.Message) error {
 func (r *reading) feed(ctx context.Context, wanted func() bool) error {
 	for wanted() {
 		m, ok, err := r.events.next(ctx)
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok {
+			if err := r.events.peek(ctx); err != nil || r.events.silent {
+				return err
+			}
+			continue
 		}
 		if err := r.replay.Event(audit.Message{Sequence: m.Sequence, Subject: m.Subject, Data: m.Data}); err != nil {
 			return err

@@ -12,11 +12,13 @@ import (
 const (
 	portion = 1000        // messages that are fetched at once
 	answer  = time.Second // until the hub is asked again
+	glance  = 250 * time.Millisecond
 )
 
 // tape is one stream from its beginning to where it ended when the hub was asked.
 // That end is counted, never guessed from silence: a hub that is slow is waited
-// for, and what is lost on the way is read again.
+// for, and what is lost on the way is read again. The hub's count may lag a little
+// behind what it has just stored, so peek looks once past it.
 type tape struct {
 	name     string
 	reader   *stream.Reader
@@ -25,6 +27,7 @@ type tape struct {
 	left     uint64           // messages not fetched yet
 	sequence uint64           // where to go on: after the newest message fetched
 	taken    uint64
+	silent   bool // peek found nothing
 }
 
 func openTape(ctx context.Context, conn *stream.Conn, name string, patience time.Duration) (*tape, error) {
@@ -60,6 +63,27 @@ func (t *tape) next(ctx context.Context) (m stream.Message, ok bool, err error) 
 	m, t.ahead = t.ahead[0], t.ahead[1:]
 	t.taken++
 	return m, true, nil
+}
+
+// peek looks for messages past the counted end, until it has found none once.
+func (t *tape) peek(ctx context.Context) error {
+	if t.silent || len(t.ahead) > 0 || t.left > 0 {
+		return nil
+	}
+	messages, err := t.reader.Fetch(ctx, portion, glance)
+	if errors.Is(err, stream.ErrMissed) {
+		if err = t.reader.Reset(ctx, t.sequence); err == nil {
+			messages, err = t.reader.Fetch(ctx, portion, glance)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if t.silent = len(messages) == 0; t.silent {
+		return nil
+	}
+	t.ahead, t.sequence = messages, messages[len(messages)-1].Sequence+1
+	return t.reader.Ack()
 }
 
 func (t *tape) fetch(ctx context.Context) error {
