@@ -122,6 +122,12 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 // there is none. It is certain not to come when a later one is there.
 func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (index *uint64, certain bool, err error) {
 	start, table := leaves.GetStart(), leaves.GetAudiences()
+	// Last first: what is journaled between the two must not make what came with
+	// it look skipped.
+	last, any, err := m.journal.Last(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	present, err := m.journal.Indices(ctx, start, start+uint64(len(leaves.GetLabels())))
 	if err != nil {
 		return nil, false, err
@@ -129,8 +135,7 @@ func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (index *uint
 	for i, label := range leaves.GetLabels() {
 		at := start + uint64(i)
 		if uint64(label) < uint64(len(table)) && m.reads[table[label]] && !present[at] {
-			last, any, err := m.journal.Last(ctx)
-			return &at, any && last.Index > at, err
+			return &at, any && last.Index > at, nil
 		}
 	}
 	return nil, false, nil
