@@ -65,25 +65,33 @@ func (t *tape) next(ctx context.Context) (m stream.Message, ok bool, err error) 
 	return m, true, nil
 }
 
-// peek looks for messages past the counted end, until it has found none once.
+// peek looks for messages past the counted end, until there were none once. Also
+// a slow hub shows nothing at first: where nothing comes, it is asked what there is.
 func (t *tape) peek(ctx context.Context) error {
 	if t.silent || len(t.ahead) > 0 || t.left > 0 {
 		return nil
 	}
 	messages, err := t.reader.Fetch(ctx, portion, glance)
-	if errors.Is(err, stream.ErrMissed) {
-		if err = t.reader.Reset(ctx, t.sequence); err == nil {
-			messages, err = t.reader.Fetch(ctx, portion, glance)
+	if errors.Is(err, stream.ErrMissed) || err == nil && len(messages) == 0 {
+		patient, cancel := context.WithTimeout(ctx, t.patience)
+		defer cancel()
+		t.left = ^uint64(0)
+		err = t.recount(patient)
+		t.silent = t.left == 0
+		if patient.Err() != nil && ctx.Err() == nil {
+			return t.mute()
 		}
+		return err
 	}
 	if err != nil {
 		return err
 	}
-	if t.silent = len(messages) == 0; t.silent {
-		return nil
-	}
 	t.ahead, t.sequence = messages, messages[len(messages)-1].Sequence+1
 	return t.reader.Ack()
+}
+
+func (t *tape) mute() error {
+	return fmt.Errorf("for %s the hub has shown no more of %s, nor said that it ends at sequence %d", t.patience, t.name, t.sequence-1)
 }
 
 func (t *tape) fetch(ctx context.Context) error {
@@ -95,7 +103,7 @@ func (t *tape) fetch(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case patient.Err() != nil && len(t.ahead) == 0:
-			return fmt.Errorf("of %s the hub has %d messages more, and has shown none for %s", t.name, t.left, t.patience)
+			return t.mute()
 		case err != nil:
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,20 +205,22 @@ func (h *house) finds(want ...audit.Finding) audit.Summary {
 
 func at(code string, index uint64) audit.Finding { return audit.Finding{Code: code, Index: index} }
 
-// mute stands between a client and the hub, and from the first request for
-// messages on keeps back what the hub says, until it hears the word.
+// mute stands between a client and the hub, and from one request for messages on
+// keeps back what the hub says, until it hears the word.
 type mute struct {
 	url  string
+	skip atomic.Int64  // requests for messages that are answered before
 	held chan struct{} // closed once something is kept back
 }
 
-func newMute(t *testing.T, hubURL, word string) *mute {
+func newMute(t *testing.T, hubURL, word string, skip int64) *mute {
 	t.Helper()
 	target, err := url.Parse(hubURL)
 	must(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	m := &mute{url: "nats://" + listener.Addr().String(), held: make(chan struct{})}
+	m.skip.Store(skip)
 	released := make(chan struct{})
 	release := sync.OnceFunc(func() { close(released) })
 	t.Cleanup(func() { listener.Close(); release() })
@@ -240,16 +243,17 @@ func newMute(t *testing.T, hubURL, word string) *mute {
 // listen passes on what the client says.
 func (m *mute) listen(client io.Reader, server io.WriteCloser, word []byte, release func()) {
 	defer server.Close()
-	var heard []byte
-	buffer := make([]byte, 1<<16)
 	asked := false
+	buffer := make([]byte, 1<<16) // the client flushes each request whole
 	for {
 		n, err := client.Read(buffer)
-		heard = append(heard, buffer[:n]...)
-		if !asked && bytes.Contains(heard, []byte("MSG.NEXT")) {
-			asked, heard = true, nil
-			close(m.held)
-		} else if asked && bytes.Contains(heard, word) {
+		if !asked {
+			requests := int64(bytes.Count(buffer[:n], []byte("MSG.NEXT")))
+			if requests > 0 && m.skip.Add(-requests) < 0 {
+				asked = true
+				close(m.held)
+			}
+		} else if bytes.Contains(buffer[:n], word) {
 			release()
 		}
 		if err != nil {
