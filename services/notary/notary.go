@@ -117,6 +117,14 @@ func (n *Notary) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A log stream that was set back would have this notary sign other roots for
+	// sizes that it has signed.
+	switch known, err := n.store.published(); {
+	case err != nil:
+		return fmt.Errorf("%w: %v", errStore, err)
+	case p.size < known:
+		return fmt.Errorf("%w: the log stream ends at %d leaves, and %d were published", ErrAltered, p.size, known)
+	}
 	if p.size <= n.store.size {
 		if err := n.agree(p); err != nil {
 			return err
@@ -253,6 +261,9 @@ func (n *Notary) publish(ctx context.Context, p *publication, t taken) error {
 		return err
 	}
 	*p = publication{size: end, root: root, sequence: sequence}
+	if err := n.store.publish(end); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
 	return nil
 }
 

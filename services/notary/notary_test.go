@@ -208,16 +208,38 @@ func TestAlteredTreeIsNeverSignedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.publish(1)
-	n, err := notary.New(notary.Config{
-		Directory: h.directory, Charter: registrytest.Charter(t), Key: registrytest.Key("notary"), Stream: h.config(stream.NotaryUser),
-	})
-	if err != nil {
+	h.refuses()
+}
+
+// The hub has lost its disk and begins the log anew. A notary that went along
+// would sign second roots for sizes that it has signed.
+func TestLogThatBeginsAnewIsNeverSigned(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.publish(5)
+	h.followTo(6)
+	if err := h.stop(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	anew := newHouse(t)
+	anew.directory = h.directory
+	anew.publish(3)
+	anew.refuses()
+}
+
+// refuses runs the notary and expects it to stop at a stream that was altered.
+func (h *house) refuses() {
+	h.t.Helper()
+	n, err := notary.New(notary.Config{
+		Directory: h.directory, Charter: registrytest.Charter(h.t), Key: registrytest.Key("notary"), Stream: h.config(stream.NotaryUser),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
 	defer cancel()
 	if err := n.Run(ctx); !errors.Is(err, notary.ErrAltered) {
-		t.Errorf("Run = %v, want ErrAltered", err)
+		h.t.Errorf("Run = %v, want ErrAltered", err)
 	}
 }
 

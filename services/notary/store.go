@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -18,10 +20,11 @@ const hashSize = 32
 // only grows. What append has returned from is on disk: nothing is signed before.
 // A crash inside append leaves a tail that belongs to no whole leaf; open cuts it off.
 type store struct {
-	lock *os.File // two notaries on one store would tear it
-	file *os.File
-	size uint64 // leaves
-	held uint64 // hashes
+	directory string
+	lock      *os.File // two notaries on one store would tear it
+	file      *os.File
+	size      uint64 // leaves
+	held      uint64 // hashes
 }
 
 func openStore(directory string) (*store, error) {
@@ -36,7 +39,7 @@ func openStore(directory string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), lock.Close())
 	}
-	s := &store{lock: lock, file: file}
+	s := &store{directory: directory, lock: lock, file: file}
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), s.close())
 	}
@@ -96,6 +99,25 @@ func (s *store) append(leaves []translog.Hash) error {
 	s.held += uint64(len(fresh.hashes))
 	s.size += uint64(len(leaves))
 	return nil
+}
+
+// published is the size of the largest checkpoint that is known to have been
+// published from this store; 0 before the first.
+func (s *store) published() (uint64, error) {
+	text, err := os.ReadFile(filepath.Join(s.directory, "published"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(string(text), 10, 64)
+}
+
+// publish notes that a checkpoint of this size was published. A crash before it
+// forgets one publication, which then stands on the log stream itself.
+func (s *store) publish(size uint64) error {
+	return keyfile.Replace(filepath.Join(s.directory, "published"), strconv.AppendUint(nil, size, 10))
 }
 
 // truncate drops all leaves from size on.
