@@ -183,15 +183,12 @@ func (p *Pilot) openDesk(ctx context.Context, country string) error {
 	if err != nil {
 		return err
 	}
-	log := p.log.With("role", "desk "+country)
 	p.desks[country], err = desk.New(ctx, desk.Config{
 		Country: country, Directory: p.layout.desk(country), Charter: p.charter, MirrorKey: key,
-		Stream: p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback, Logger: log,
+		Stream: p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
+		Logger: p.log.With("role", "desk "+country),
 		Console: func(d *desk.Desk) (http.Handler, error) {
-			pages, err := console.New(console.Config{
-				Country: country, State: d.State, Reader: d.Reader(), Changes: d.Live(), Logger: log,
-				Status: func() console.Status { return console.Status(d.Status()) },
-			})
+			pages, err := d.Pages()
 			p.consoles[country] = pages
 			return pages, err
 		},

@@ -164,10 +164,7 @@ func serveDesk(ctx context.Context, s settings) error {
 		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key,
 		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
 		Console: func(d *desk.Desk) (http.Handler, error) {
-			pages, err = console.New(console.Config{
-				Country: s.Country, State: d.State, Reader: d.Reader(), Changes: d.Live(), Logger: s.log,
-				Status: func() console.Status { return console.Status(d.Status()) },
-			})
+			pages, err = d.Pages()
 			return pages, err
 		},
 	})

@@ -77,13 +77,18 @@ func ask[T any](t *testing.T, tab context.Context, expression string) T {
 	return answer
 }
 
-// until waits for something that the page does by itself.
+// until waits for something that the page does by itself: the browser tells when
+// it has come, and whoever asks does nothing meanwhile.
 func until(t *testing.T, tab context.Context, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ask[bool](t, tab, expression); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 20 s for %s on %s", expression, ask[string](t, tab, "location.href + '\\n' + document.body.innerText"))
-		}
+	ctx, cancel := context.WithTimeout(tab, 20*time.Second)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression))
+	for err != nil && ctx.Err() == nil { // the page has given way to another one
+		_, err = chromedp.Run(ctx, chromedp.Poll[bool](expression))
+	}
+	if err != nil {
+		t.Fatalf("%v: waiting for %s on %s", err, expression, ask[string](t, tab, "location.href + '\\n' + document.body.innerText"))
 	}
 }
 
