@@ -60,13 +60,20 @@ func foundLog(ctx context.Context, js jetstream.JetStream, charter registry.Char
 	if err != nil {
 		return fmt.Errorf("opening stream %s: %w", stream.Events, err)
 	}
-	first, err := events.GetMsg(ctx, 1)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	info, err := events.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", stream.Events, err)
+	}
+	if info.State.LastSeq == 0 {
 		_, err := js.Publish(ctx, registry.FoundingSubject, charter.Message, jetstream.WithExpectLastSequence(0))
 		if err != nil {
 			return fmt.Errorf("founding the log: %w", err)
 		}
 		return nil
+	}
+	first, err := events.GetMsg(ctx, 1)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil // lost: served as it is, so that desks and audits can say so
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log's first message: %w", err)
