@@ -54,7 +54,8 @@ func provide(ctx context.Context, js jetstream.JetStream, charter registry.Chart
 }
 
 // foundLog makes the charter the stream's first message. A stream that begins
-// with another charter is another log, and refused.
+// with another charter is another log, and refused. One that has lost its first
+// message is served as it is, so that desks and audits can name what is missing.
 func foundLog(ctx context.Context, js jetstream.JetStream, charter registry.Charter) error {
 	events, err := js.Stream(ctx, stream.Events)
 	if err != nil {
@@ -66,6 +67,9 @@ func foundLog(ctx context.Context, js jetstream.JetStream, charter registry.Char
 	}
 	if info.State.LastSeq == 0 {
 		_, err := js.Publish(ctx, registry.FoundingSubject, charter.Message, jetstream.WithExpectLastSequence(0))
+		if wrong := (*jetstream.APIError)(nil); errors.As(err, &wrong) && wrong.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+			return nil // it looks empty and is not: all is lost, and likewise served
+		}
 		if err != nil {
 			return fmt.Errorf("founding the log: %w", err)
 		}
@@ -73,7 +77,7 @@ func foundLog(ctx context.Context, js jetstream.JetStream, charter registry.Char
 	}
 	first, err := events.GetMsg(ctx, 1)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil // lost: served as it is, so that desks and audits can say so
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log's first message: %w", err)
