@@ -32,7 +32,7 @@ type Replay struct {
 	state    registry.State
 	chains   verdict.Memory
 	roots    event.Roots
-	policy   translog.Policy
+	policies translog.Policies
 	follower *translog.Follower
 	desks    map[string]*desk
 
@@ -64,12 +64,13 @@ func New(charter registry.Charter) (*Replay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	follower, err := translog.NewFollower(policy)
+	policies := policy.Always()
+	follower, err := translog.NewFollower(policies)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	r := &Replay{
-		state: registry.New(charter.Digest), policy: policy, follower: follower,
+		state: registry.New(charter.Digest), policies: policies, follower: follower,
 		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
 		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}},
 	}
@@ -216,7 +217,7 @@ func (r *Replay) compareSeen() {
 // stream. A mirror signs what it has read there: one of a size that does not stand
 // before it tells of another log. Also those too old to count are compared.
 func (r *Replay) Cosignature(country string, note []byte) {
-	signer, c, _, err := r.policy.OpenCosignature(note)
+	signer, c, _, err := r.policies.OpenCosignature(note)
 	if err != nil {
 		r.find(FindingCosignature, r.follower.Size(), "by %.64q: %v", country, err)
 		return

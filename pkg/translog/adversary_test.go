@@ -145,7 +145,7 @@ func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
 
 func wantMirrorProof(t *testing.T, l *testLog, s Signed, country string, want Checkpoint) {
 	t.Helper()
-	by, c, _, err := l.policy.OpenCosignature(s.Note)
+	by, c, _, err := l.policies.OpenCosignature(s.Note)
 	if err != nil || by != country || c != want {
 		t.Errorf("evidence is of %q over %+v, %v; want %q over %+v", by, c, err, country, want)
 	}

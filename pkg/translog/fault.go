@@ -68,11 +68,14 @@ func (e *Mismatch) Error() string {
 
 // Where a caller branches and no evidence travels.
 var (
-	// ErrUnknownWitness: no signature on the note is of a mirror in the policy.
+	// ErrUnknownWitness: no signature on the note is of a mirror in the policy for its size.
 	ErrUnknownWitness = errors.New("no mirror of the policy signed this")
 	// ErrStale: the cosignature is of a size that is no longer kept, because a larger one is
 	// witnessed, or pending from the same mirror, or too many came since. It is harmless.
 	ErrStale = errors.New("cosignature of a size that is no longer kept")
 	// ErrUnpublished: a mirror cosigned a size for which the notary published no checkpoint here.
 	ErrUnpublished = errors.New("cosignature of a size that the notary did not publish")
+	// ErrRewritten: new terms would judge anew what was judged already. A log lays terms
+	// down for sizes to come only, so somebody changed its past, or a change came too late.
+	ErrRewritten = errors.New("the policies of a size already followed were changed")
 )

@@ -1,8 +1,8 @@
 package translog
 
 import (
-	"maps"
-	"slices"
+	"fmt"
+	"sort"
 )
 
 // maxKept is how many checkpoints that are not yet witnessed are kept, the
@@ -13,27 +13,25 @@ const maxKept = 1024
 // the notary publishes and what mirrors cosign, in the order of the log stream,
 // and recomputes every root. It is not safe for concurrent use.
 //
+// Every checkpoint and cosignature is judged under the policy for its size. The
+// caller adopts the terms that the events below a size lay down before it gives the
+// follower the leaves up to that size; whether long before or just before makes no difference.
+//
 // Invariants: the root of frontier is that of the newest kept checkpoint; kept is
 // in ascending order of size; no two kept checkpoints have one size; nothing kept
-// is unverified; memory is bounded whatever is sent.
+// is unverified; every counted cosignature is of a kept checkpoint; memory is
+// bounded whatever is sent.
 type Follower struct {
-	policy    Policy
+	policies  Policies
 	epoch     uint64 // of the newest leaf
 	next      uint64 // stream sequence that the next leaf of this epoch must have
 	frontier  Frontier
-	kept      []*kept                // the newest witnessed one, if any, and those after it
+	kept      []Signed               // the notary's: the newest witnessed one, if any, and those after it
+	cosigned  map[seat]cosignature   // of kept ones: the newest of each mirror
 	witnessed bool                   // kept[0] has a quorum
 	forgotten uint64                 // the largest size that was kept once and is not any more
 	pending   map[string]cosignature // by country: the newest of a size that is not here yet
 }
-
-// kept is one checkpoint of the notary with the cosignatures it has so far.
-type kept struct {
-	signed  Signed
-	cosigns map[string]cosignature // by country
-}
-
-func (k *kept) countries() []string { return slices.Sorted(maps.Keys(k.cosigns)) }
 
 // Batch is what one message of the notary added.
 type Batch struct {
@@ -44,7 +42,7 @@ type Batch struct {
 	Labels        []string // for each leaf its audience as the notary states it; this is not signed
 	Checkpoint    Checkpoint
 	Counted       []Cosigned // cosignatures that were waiting for this checkpoint
-	Refused       []error    // cosignatures that were waiting and do not fit: *Fork, ErrUnpublished
+	Refused       []error    // cosignatures that were waiting and do not fit: *Fork, ErrUnpublished, ErrUnknownWitness
 }
 
 // Cosigned is one cosignature that was verified.
@@ -55,12 +53,26 @@ type Cosigned struct {
 	Pending    bool   // the size is ahead of the follower: verified, and not counted yet
 }
 
-// NewFollower follows a log from its first leaf.
-func NewFollower(policy Policy) (*Follower, error) {
-	if err := policy.Validate(); err != nil {
+// NewFollower follows a log from its first leaf, under the terms as known now.
+func NewFollower(policies Policies) (*Follower, error) {
+	if err := policies.Validate(); err != nil {
 		return nil, err
 	}
-	return &Follower{policy: policy.clone(), pending: map[string]cosignature{}}, nil
+	return &Follower{policies: policies.clone(), cosigned: map[seat]cosignature{}, pending: map[string]cosignature{}}, nil
+}
+
+// Adopt takes on the terms as known now, all of them. They may differ from those
+// known before only above the follower's size: what was judged stays judged.
+// Errors: *Malformed, ErrRewritten; none of them changes the follower.
+func (f *Follower) Adopt(policies Policies) error {
+	if err := policies.Validate(); err != nil {
+		return fmt.Errorf("adopting policies: %w", err)
+	}
+	if !f.policies.agree(policies, f.Size()) {
+		return fmt.Errorf("adopting policies at size %d: %w", f.Size(), ErrRewritten)
+	}
+	f.policies = policies.clone()
+	return nil
 }
 
 // Size is the number of leaves that the follower has.
@@ -71,67 +83,46 @@ func (f *Follower) Checkpoint() (c Checkpoint, ok bool) {
 	if len(f.kept) == 0 {
 		return Checkpoint{}, false
 	}
-	return f.kept[len(f.kept)-1].signed.Checkpoint, true
+	return f.kept[len(f.kept)-1].Checkpoint, true
 }
 
-// Witnessed is the newest checkpoint with a quorum of cosignatures, and the
-// countries that cosigned it, sorted; ok is false while there is none.
+// Witnessed is the newest checkpoint that a quorum of the mirrors for its size has
+// cosigned, and the countries that did, sorted; ok is false while there is none. A
+// mirror also cosigns every smaller size: it recomputes the tree and never signs a
+// smaller one than before, and the follower has itself seen that all checkpoints
+// here are of one tree. So each country counts by its newest cosignature.
 func (f *Follower) Witnessed() (c Checkpoint, countries []string, ok bool) {
 	if !f.witnessed {
 		return Checkpoint{}, nil, false
 	}
-	return f.kept[0].signed.Checkpoint, f.kept[0].countries(), true
+	c = f.kept[0].Checkpoint
+	return c, f.CosignedBy(c.Size), true
 }
 
-// CosignedBy is the countries that cosigned the checkpoint of this size, sorted;
-// none when the size is not kept (any more).
+// CosignedBy is the countries that cosigned the checkpoint of this size or a larger
+// one, with the key that they have at this size, sorted; none when the size is not
+// kept (any more).
 func (f *Follower) CosignedBy(size uint64) []string {
-	if k := f.find(size); k != nil {
-		return k.countries()
-	}
-	return nil
-}
-
-// find is the kept checkpoint of a size, or nil.
-func (f *Follower) find(size uint64) *kept {
-	i, ok := slices.BinarySearchFunc(f.kept, size, func(k *kept, size uint64) int {
-		switch {
-		case k.signed.Checkpoint.Size < size:
-			return -1
-		case k.signed.Checkpoint.Size > size:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
+	if _, ok := f.find(size); !ok {
 		return nil
 	}
-	return f.kept[i]
+	var countries []string
+	for _, c := range f.cosigners(size) {
+		countries = append(countries, c.country)
+	}
+	return countries
 }
 
-// settle moves the witnessed mark to the newest checkpoint with a quorum and
-// forgets what is below it, or beyond the number that is kept.
-func (f *Follower) settle() {
-	for i, k := range slices.Backward(f.kept) {
-		if len(k.cosigns) >= f.policy.Quorum {
-			f.forget(0, i)
-			f.witnessed = true
-			break
-		}
+// find is the kept checkpoint of a size.
+func (f *Follower) find(size uint64) (Signed, bool) {
+	i := f.below(size)
+	if i == len(f.kept) || f.kept[i].Checkpoint.Size != size {
+		return Signed{}, false
 	}
-	first := 0
-	if f.witnessed {
-		first = 1
-	}
-	if over := len(f.kept) - first - maxKept; over > 0 {
-		f.forget(first, first+over)
-	}
+	return f.kept[i], true
 }
 
-// forget drops kept[from:to].
-func (f *Follower) forget(from, to int) {
-	for _, k := range f.kept[from:to] {
-		f.forgotten = max(f.forgotten, k.signed.Checkpoint.Size)
-	}
-	f.kept = slices.Delete(f.kept, from, to)
+// below is how many of the kept checkpoints are smaller than size.
+func (f *Follower) below(size uint64) int {
+	return sort.Search(len(f.kept), func(i int) bool { return f.kept[i].Checkpoint.Size >= size })
 }

@@ -43,7 +43,7 @@ func FuzzOpenNotes(f *testing.F) {
 		if c, err := OpenCheckpoint(data, origin, l.policy.Notary); err == nil && c != at3 {
 			t.Errorf("forged checkpoint %+v", c)
 		}
-		country, c, at, err := l.policy.OpenCosignature(data)
+		country, c, at, err := l.policies.OpenCosignature(data)
 		if err == nil && (country != "AA" || c != at3 || at != 7) {
 			t.Errorf("forged cosignature of %s over %+v at %d", country, c, at)
 		}
@@ -68,7 +68,7 @@ func FuzzFollowerLeaves(f *testing.F) {
 		if proto.Unmarshal(data, &m) != nil {
 			return
 		}
-		follower, err := NewFollowerAt(l.policy, start)
+		follower, err := NewFollowerAt(l.policies, start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,14 +115,14 @@ func FuzzNewFollowerAt(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		digest := sha256.Sum256(data) // else nothing would come past the digest
-		follower, err := NewFollowerAt(l.policy, append(bytes.Clone(data), digest[:]...))
+		follower, err := NewFollowerAt(l.policies, append(bytes.Clone(data), digest[:]...))
 		if err != nil {
 			return
 		}
 		if c, ok := follower.Checkpoint(); ok && c.Root != follower.frontier.Root() {
 			t.Errorf("the tree is not that of checkpoint %d", c.Size)
 		}
-		again, err := NewFollowerAt(l.policy, follower.Snapshot())
+		again, err := NewFollowerAt(l.policies, follower.Snapshot())
 		if err != nil || !bytes.Equal(again.Snapshot(), follower.Snapshot()) {
 			t.Errorf("a follower does not survive a restart: %v", err)
 		}

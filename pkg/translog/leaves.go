@@ -2,9 +2,7 @@ package translog
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,7 +16,7 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
-	signed, err := openCheckpoint(l.GetCheckpoint(), f.policy.Origin, f.policy.Notary)
+	signed, err := f.policies.openCheckpoint(l.GetCheckpoint())
 	if err != nil {
 		return Batch{}, err
 	}
@@ -50,7 +48,7 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	if n := uint64(len(batch.Hashes)); n > 0 {
 		f.epoch, f.next = batch.Epoch, batch.FirstSequence+n
 	}
-	f.kept = append(f.kept, &kept{signed: signed, cosigns: map[string]cosignature{}})
+	f.kept = append(f.kept, signed)
 	f.countPending(&batch)
 	f.settle()
 	return batch, nil
@@ -103,12 +101,12 @@ func (f *Follower) compare(batch Batch, got Signed) (repeat bool, err error) {
 		return false, &Gap{Have: have, Start: batch.Start}
 	}
 	if size := got.Checkpoint.Size; size <= have && len(f.kept) > 0 {
-		known := f.find(size)
+		known, ok := f.find(size)
 		switch {
-		case known != nil && known.signed.Checkpoint.Root != got.Checkpoint.Root:
-			return false, &Fork{Have: known.signed, Got: got}
+		case ok && known.Checkpoint.Root != got.Checkpoint.Root:
+			return false, &Fork{Have: known, Got: got}
 		case size < have:
-			return false, &Rollback{Have: f.kept[len(f.kept)-1].signed, Got: got}
+			return false, &Rollback{Have: f.kept[len(f.kept)-1], Got: got}
 		case len(batch.Hashes) == 0:
 			return true, nil
 		}
@@ -131,27 +129,4 @@ func (f *Follower) contiguous(batch Batch) error {
 		return malformed("leaves begin at sequence %d of epoch %d, not at %d", batch.FirstSequence, f.epoch, f.next)
 	}
 	return nil
-}
-
-// countPending counts the cosignatures that waited for the newest checkpoint.
-// One that does not fit is its mirror's fault and must not stop the log: it is
-// dropped and reported.
-func (f *Follower) countPending(batch *Batch) {
-	newest := f.kept[len(f.kept)-1]
-	for _, country := range slices.Sorted(maps.Keys(f.pending)) {
-		c := f.pending[country]
-		size, at := c.signed.Checkpoint.Size, newest.signed.Checkpoint
-		switch {
-		case size > at.Size:
-			continue
-		case size < at.Size:
-			batch.Refused = append(batch.Refused, fmt.Errorf("mirror %q at size %d: %w", country, size, ErrUnpublished))
-		case c.signed.Checkpoint.Root != at.Root:
-			batch.Refused = append(batch.Refused, &Fork{Have: newest.signed, Got: c.signed})
-		default:
-			newest.cosigns[country] = c
-			batch.Counted = append(batch.Counted, Cosigned{Country: country, Checkpoint: at, Time: c.time})
-		}
-		delete(f.pending, country)
-	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Policy says whose signatures make a checkpoint, and how many cosignatures
-// make it witnessed.
+// Policy says whose signatures make a checkpoint of some size, and how many
+// cosignatures make it witnessed. Term says which sizes it is for.
 type Policy struct {
 	Origin  string
 	Notary  ed25519.PublicKey
@@ -63,30 +63,25 @@ func (p Policy) clone() Policy {
 	return p
 }
 
-// OpenCosignature verifies a note with exactly one signature of a mirror in the
-// policy, and returns the mirror's country, the checkpoint, and the time of the
-// cosignature in seconds since 1970. The notary's signature is not looked at.
-// Errors: ErrUnknownWitness, *BadSignature, *Malformed.
-func (p Policy) OpenCosignature(data []byte) (country string, c Checkpoint, unixSeconds uint64, err error) {
-	if err := p.Validate(); err != nil {
-		return "", Checkpoint{}, 0, err
-	}
-	opened, err := p.openCosignature(data)
-	if err != nil {
-		return "", Checkpoint{}, 0, err
-	}
-	return opened.country, opened.signed.Checkpoint, opened.time, nil
+// Equal reports whether p and q accept the same signatures and ask for the same quorum.
+func (p Policy) Equal(q Policy) bool {
+	same := func(a, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }
+	return p.Origin == q.Origin && p.Quorum == q.Quorum && same(p.Notary, q.Notary) && maps.EqualFunc(p.Mirrors, q.Mirrors, same)
 }
 
 // cosignature is one that was verified.
 type cosignature struct {
 	country string
+	key     ed25519.PublicKey // its mirror's, under which the signature was verified
 	signed  Signed
 	time    uint64 // seconds since 1970
 }
 
-// openCosignature is OpenCosignature under a policy that is known to be valid.
+// openCosignature is Policies.OpenCosignature under this one policy.
 func (p Policy) openCosignature(data []byte) (cosignature, error) {
+	if err := p.Validate(); err != nil {
+		return cosignature{}, err
+	}
 	verifiers := make([]note.Verifier, 0, len(p.Mirrors))
 	for country, key := range p.Mirrors {
 		verifiers = append(verifiers, mirrorVerifier(p.Origin, country, key))
@@ -106,5 +101,5 @@ func (p Policy) openCosignature(data []byte) (cosignature, error) {
 		return cosignature{}, err
 	}
 	country := strings.TrimPrefix(signature.Name, MirrorName(p.Origin, ""))
-	return cosignature{country: country, signed: signed, time: t}, nil
+	return cosignature{country: country, key: p.Mirrors[country], signed: signed, time: t}, nil
 }

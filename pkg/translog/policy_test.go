@@ -33,7 +33,7 @@ func TestPolicyValidate(t *testing.T) {
 		if err := p.Validate(); !sameKind(err, &Malformed{}) {
 			t.Errorf("%s: Validate = %v, want Malformed", name, err)
 		}
-		if _, err := NewFollower(p); err == nil {
+		if _, err := NewFollower(p.Always()); err == nil {
 			t.Errorf("%s: a follower was made", name)
 		}
 	}
@@ -43,7 +43,7 @@ func TestOpenCosignature(t *testing.T) {
 	l := newLog(t)
 	l.add(3)
 	for _, at := range []uint64{0, 1_740_000_000, math.MaxInt64} {
-		country, c, unixSeconds, err := l.policy.OpenCosignature(l.cosign("BB", l.at(3), at))
+		country, c, unixSeconds, err := l.policies.OpenCosignature(l.cosign("BB", l.at(3), at))
 		if err != nil {
 			t.Fatal(err)
 		}

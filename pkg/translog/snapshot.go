@@ -2,6 +2,7 @@ package translog
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -11,13 +12,13 @@ import (
 )
 
 // snapshotVersion begins every snapshot.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // Snapshot is all that the follower knows, to be stored in the transaction that
 // stores the cursor of the log stream. Layout: a version byte; epoch, next
-// sequence and largest forgotten size as 8 bytes each; the frontier; the kept
-// checkpoints' notes, each with its cosignatures; the pending cosignatures; the
-// SHA-256 digest of all that. Integers are big-endian; lists and bytes have
+// sequence and largest forgotten size as 8 bytes each; the frontier; the notes of the
+// kept checkpoints, of the counted cosignatures and of the pending ones; the
+// SHA-256 digest of all that. The terms are not in it. Integers are big-endian; lists and bytes have
 // their count or length before them in 4 bytes.
 func (f *Follower) Snapshot() []byte {
 	out := []byte{snapshotVersion}
@@ -27,21 +28,23 @@ func (f *Follower) Snapshot() []byte {
 	frontier, _ := f.frontier.MarshalBinary() // does not fail
 	out = appendBytes(out, frontier)
 	out = appendCount(out, len(f.kept))
-	for _, k := range f.kept {
-		out = appendBytes(out, k.signed.Note)
-		out = appendCosignatures(out, k.cosigns)
+	for _, signed := range f.kept {
+		out = appendBytes(out, signed.Note)
 	}
-	out = appendCosignatures(out, f.pending)
+	out = appendCount(out, len(f.cosigned))
+	for _, at := range slices.SortedFunc(maps.Keys(f.cosigned), seat.compare) {
+		out = appendBytes(out, f.cosigned[at].signed.Note)
+	}
+	out = appendCount(out, len(f.pending))
+	for _, country := range slices.Sorted(maps.Keys(f.pending)) {
+		out = appendBytes(out, f.pending[country].signed.Note)
+	}
 	digest := sha256.Sum256(out)
 	return append(out, digest[:]...)
 }
 
-func appendCosignatures(out []byte, cosigns map[string]cosignature) []byte {
-	out = appendCount(out, len(cosigns))
-	for _, country := range slices.Sorted(maps.Keys(cosigns)) {
-		out = appendBytes(out, cosigns[country].signed.Note)
-	}
-	return out
+func (s seat) compare(t seat) int {
+	return cmp.Or(cmp.Compare(s.country, t.country), cmp.Compare(s.key, t.key))
 }
 
 func appendCount(out []byte, n int) []byte {
@@ -53,11 +56,12 @@ func appendBytes(out, data []byte) []byte {
 }
 
 // NewFollowerAt goes on from a snapshot. Every signature in it is verified again,
-// under the policy given: this is also how a follower takes on a new policy. The
-// cosignatures of mirrors that the policy does not have are left out, so that what
-// was witnessed may not be so any more; a new notary's key makes the snapshot unusable.
-func NewFollowerAt(policy Policy, snapshot []byte) (*Follower, error) {
-	f, err := NewFollower(policy)
+// under the policy for its size; the terms must reach as far as those that were
+// adopted when it was taken. Cosignatures that these terms do not admit are left
+// out, so that what was witnessed may not be so any more; a checkpoint that its
+// notary did not sign under these terms makes the snapshot unusable.
+func NewFollowerAt(policies Policies, snapshot []byte) (*Follower, error) {
+	f, err := NewFollower(policies)
 	if err != nil {
 		return nil, err
 	}
@@ -82,27 +86,32 @@ func (f *Follower) restore(r *snapshotReader) error {
 		return err
 	}
 	for range r.count() {
-		signed, err := openCheckpoint(r.bytes(), f.policy.Origin, f.policy.Notary)
+		signed, err := f.policies.openCheckpoint(r.bytes())
 		if err != nil {
 			return err
 		}
 		if newest, ok := f.Checkpoint(); ok && signed.Checkpoint.Size <= newest.Size {
 			return malformed("checkpoints are not in order")
 		}
-		k := &kept{signed: signed}
-		if k.cosigns, err = f.restoreCosignatures(r); err != nil {
-			return err
-		}
-		for _, c := range k.cosigns {
-			if c.signed.Checkpoint != signed.Checkpoint {
-				return malformed("cosignature is of another checkpoint")
-			}
-		}
-		f.kept = append(f.kept, k)
+		f.kept = append(f.kept, signed)
 	}
-	var err error
-	if f.pending, err = f.restoreCosignatures(r); err != nil {
+	counted, err := f.restoreCosignatures(r)
+	if err != nil {
 		return err
+	}
+	for _, c := range counted {
+		have, ok := f.find(c.signed.Checkpoint.Size)
+		if !ok || have.Checkpoint != c.signed.Checkpoint {
+			return malformed("cosignature is of another checkpoint")
+		}
+		f.take(c)
+	}
+	waiting, err := f.restoreCosignatures(r)
+	if err != nil {
+		return err
+	}
+	for _, c := range waiting {
+		f.pending[c.country] = c
 	}
 	if r.failed || len(r.rest) > 0 {
 		return malformed("wrong length")
@@ -114,17 +123,17 @@ func (f *Follower) restore(r *snapshotReader) error {
 	return nil
 }
 
-func (f *Follower) restoreCosignatures(r *snapshotReader) (map[string]cosignature, error) {
-	cosigns := map[string]cosignature{}
+func (f *Follower) restoreCosignatures(r *snapshotReader) ([]cosignature, error) {
+	var cosigns []cosignature
 	for range r.count() {
-		c, err := f.policy.openCosignature(r.bytes())
+		c, err := f.policies.openCosignature(r.bytes())
 		if errors.Is(err, ErrUnknownWitness) && !r.failed {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		cosigns[c.country] = c
+		cosigns = append(cosigns, c)
 	}
 	return cosigns, nil
 }

@@ -29,11 +29,11 @@ func busyLog(t testing.TB) (*testLog, *Follower) {
 func TestSnapshotRoundTrip(t *testing.T) {
 	l, f := busyLog(t)
 	for name, f := range map[string]*Follower{"busy": f, "empty": l.follow(), "one": newLog(t).follow()} {
-		back, err := NewFollowerAt(l.policy, f.Snapshot())
+		back, err := NewFollowerAt(l.policies, f.Snapshot())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		opts := cmp.AllowUnexported(Follower{}, Frontier{}, kept{}, cosignature{})
+		opts := cmp.AllowUnexported(Follower{}, Frontier{}, seat{}, cosignature{})
 		if diff := cmp.Diff(f, back, opts, cmp.Transformer("nil", func(h []Hash) int { return len(h) })); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -46,7 +46,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 // A follower that was restarted reaches what one that was not reaches.
 func TestSnapshotGoesOn(t *testing.T) {
 	l, f := busyLog(t)
-	back, err := NewFollowerAt(l.policy, f.Snapshot())
+	back, err := NewFollowerAt(l.policies, f.Snapshot())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestSnapshotRefusesDamage(t *testing.T) {
 	for i := range good {
 		bad := slices.Clone(good)
 		bad[i] ^= 1
-		if _, err := NewFollowerAt(l.policy, bad); err == nil {
+		if _, err := NewFollowerAt(l.policies, bad); err == nil {
 			t.Fatalf("byte %d altered: accepted", i)
 		}
 	}
 	// With a digest that fits, whatever is cut off is still noticed.
 	for n := range len(good) - sha256.Size {
 		digest := sha256.Sum256(good[:n])
-		if _, err := NewFollowerAt(l.policy, append(slices.Clone(good[:n]), digest[:]...)); err == nil {
+		if _, err := NewFollowerAt(l.policies, append(slices.Clone(good[:n]), digest[:]...)); err == nil {
 			t.Fatalf("cut to %d bytes: accepted", n)
 		}
 	}
@@ -90,14 +90,16 @@ func TestSnapshotUnderAnotherPolicy(t *testing.T) {
 	l, f := busyLog(t)
 	smaller := testPolicy()
 	delete(smaller.Mirrors, "AA")
-	back, err := NewFollowerAt(smaller, f.Snapshot())
+	smaller.Mirrors["BB"] = publicOf(testKey(9))
+	back, err := NewFollowerAt(smaller.Always(), f.Snapshot())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c, _, ok := back.Witnessed(); ok {
-		t.Errorf("size %d is witnessed without the mirror that left", c.Size)
+		t.Errorf("size %d is witnessed without the mirrors that left", c.Size)
 	}
-	if _, err := back.Cosignature(l.cosign("CC", l.at(5), 1)); err != nil {
+	l.newMirror("BB", 9)
+	if _, err := back.Cosignature(l.cosign("BB", l.at(5), 1)); err != nil {
 		t.Fatal(err)
 	}
 	if c, by, ok := back.Witnessed(); !ok || c.Size != 5 || !slices.Equal(by, []string{"BB", "CC"}) {
@@ -105,7 +107,7 @@ func TestSnapshotUnderAnotherPolicy(t *testing.T) {
 	}
 	other := testPolicy()
 	other.Notary = publicOf(testKey(9))
-	if _, err := NewFollowerAt(other, f.Snapshot()); !sameKind(err, &BadSignature{}) {
+	if _, err := NewFollowerAt(other.Always(), f.Snapshot()); !sameKind(err, &BadSignature{}) {
 		t.Errorf("another notary's key: error = %v", err)
 	}
 }

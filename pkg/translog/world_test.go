@@ -41,23 +41,38 @@ type testLog struct {
 	notary   *Notary
 	mirrors  map[string]*Mirror
 	policy   Policy
+	policies Policies // policy always, unless a test says otherwise
 	epoch    uint64
 	sequence uint64 // of the newest leaf
 }
 
 func newLog(t testing.TB) *testLog {
 	t.Helper()
-	l := &testLog{t: t, policy: testPolicy(), mirrors: map[string]*Mirror{}, epoch: 1}
-	var err error
-	if l.notary, err = NewNotary(origin, testKey(1)); err != nil {
-		t.Fatal(err)
-	}
+	policy := testPolicy()
+	l := &testLog{t: t, policy: policy, policies: policy.Always(), mirrors: map[string]*Mirror{}, epoch: 1}
+	l.newNotary(1)
 	for i, country := range countries {
-		if l.mirrors[country], err = NewMirror(origin, country, testKey(byte(2+i))); err != nil {
-			t.Fatal(err)
-		}
+		l.newMirror(country, byte(2+i))
 	}
 	return l
+}
+
+// newMirror gives a country's mirror the key whose seed is 32 times b.
+func (l *testLog) newMirror(country string, b byte) {
+	l.t.Helper()
+	var err error
+	if l.mirrors[country], err = NewMirror(origin, country, testKey(b)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// newNotary gives the notary such a key.
+func (l *testLog) newNotary(b byte) {
+	l.t.Helper()
+	var err error
+	if l.notary, err = NewNotary(origin, testKey(b)); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // ReadHashes makes the log a tlog.HashReader.
@@ -133,7 +148,7 @@ func (l *testLog) cosign(country string, c Checkpoint, unixSeconds uint64) []byt
 // follow starts a follower and gives it messages that it must take.
 func (l *testLog) follow(messages ...*logv1.Leaves) *Follower {
 	l.t.Helper()
-	f, err := NewFollower(l.policy)
+	f, err := NewFollower(l.policies)
 	if err != nil {
 		l.t.Fatal(err)
 	}

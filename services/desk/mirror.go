@@ -67,9 +67,9 @@ func (m *mirror) load(ctx context.Context) error {
 		return err
 	}
 	if len(m.place.Snapshot) == 0 {
-		m.follower, err = translog.NewFollower(m.policy)
+		m.follower, err = translog.NewFollower(m.policy.Always())
 	} else {
-		m.follower, err = translog.NewFollowerAt(m.policy, m.place.Snapshot)
+		m.follower, err = translog.NewFollowerAt(m.policy.Always(), m.place.Snapshot)
 	}
 	if err != nil {
 		return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")

@@ -271,7 +271,7 @@ func (w *world) eachCosignature(country string, visit func(translog.Checkpoint, 
 		if m.Subject != stream.CosignPrefix+country {
 			continue
 		}
-		_, c, _, err := policy.OpenCosignature(m.Data)
+		_, c, _, err := policy.Always().OpenCosignature(m.Data)
 		must(w.t, err)
 		visit(c, m.Data)
 	}

@@ -100,7 +100,7 @@ func (h *house) followTo(size uint64) *translog.Follower {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	follower, err := translog.NewFollower(policy)
+	follower, err := translog.NewFollower(policy.Always())
 	if err != nil {
 		h.t.Fatal(err)
 	}

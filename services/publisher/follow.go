@@ -40,9 +40,9 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	}
 	u := &pursuit{read: followed.Cursor, cursor: followed.Cursor, founded: followed.Founded}
 	if ok {
-		u.follower, err = translog.NewFollowerAt(p.policy, followed.Snapshot)
+		u.follower, err = translog.NewFollowerAt(p.policy.Always(), followed.Snapshot)
 	} else {
-		u.follower, err = translog.NewFollower(p.policy)
+		u.follower, err = translog.NewFollower(p.policy.Always())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
