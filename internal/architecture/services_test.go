@@ -18,9 +18,8 @@ func technologies() []rule {
 			"./pkg/stream/...",
 			"./services/hub", // administers the server that it embeds: streams and consumers, no events
 		},
-		check: never("github.com/nats-io/nats.go/...", "github.com/synadia-io/orbit.go/..."),
-		broken: []example{importing("./services/notary", "github.com/nats-io/nats.go"), importing("./services/desk", "github.com/nats-io/nats.go/jetstream"),
-			importing("./services/publisher", "github.com/synadia-io/orbit.go/jetstreamext")},
+		check: never("github.com/nats-io/nats.go/..."),
+		broken: []example{importing("./services/notary", "github.com/nats-io/nats.go"), importing("./services/desk", "github.com/nats-io/nats.go/jetstream")},
 		sound: []example{importing("./pkg/stream", "github.com/nats-io/nats.go/jetstream"), importing("./services/hub", "github.com/nats-io/nats.go/jetstream"), importingIn("x_test.go", "./services/desk", "github.com/nats-io/nats.go")},
 	}, {
 		says:    "only services/hub embeds the NATS server and derives accounts",

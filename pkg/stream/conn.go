@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // The streams. Events holds evt.* and reg.*; Log holds log.*.
@@ -134,28 +133,6 @@ func (c *Conn) PublishAfter(ctx context.Context, last uint64, subject string, da
 	}
 	if err != nil {
 		return 0, fmt.Errorf("publishing on %s: %w", subject, err)
-	}
-	return ack.Sequence, nil
-}
-
-// PublishBatch stores all messages or none, in order and without others between
-// them, and returns the sequence of the last once all are on disk. An error may
-// mean that they were stored and the answer was lost: publish the same bytes
-// again, duplicates are judged by content.
-func (c *Conn) PublishBatch(ctx context.Context, messages []Message) (last uint64, err error) {
-	if len(messages) == 1 {
-		return c.Publish(ctx, messages[0].Subject, messages[0].Data)
-	}
-	batch := make([]*nats.Msg, len(messages))
-	for i, m := range messages {
-		batch[i] = &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
-	}
-	ack, err := jetstreamext.PublishMsgBatch(ctx, c.js, batch)
-	if err != nil {
-		return 0, fmt.Errorf("publishing a batch of %d: %w", len(messages), err)
-	}
-	if ack.BatchSize != uint64(len(messages)) {
-		return 0, fmt.Errorf("publishing a batch of %d: the hub stored %d", len(messages), ack.BatchSize)
 	}
 	return ack.Sequence, nil
 }
