@@ -19,15 +19,20 @@ const (
 var (
 	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
 	tokenForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	addressForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}(_[1-9][0-9]{0,14})?$`)
 	kindForm    = regexp.MustCompile(`^[a-z]{1,31}\.[a-z][a-z_]{0,62}$`)
 )
 
 // CheckCountry refuses what is not an ISO 3166-1 alpha-2 code in form.
 func CheckCountry(code string) error { return match("country", code, countryForm) }
 
-// CheckToken refuses what cannot be one token of a subject: an agency, an
-// audience, a retention class. what names the field in the error.
+// CheckToken refuses what cannot be an identifier: of an agency, an audience, a
+// retention class. what names the field in the error.
 func CheckToken(what, token string) error { return match(what, token, tokenForm) }
+
+// CheckAddress refuses what cannot be an audience's address: its identifier, and
+// for a circle that began after the founding, "_" and the log index where it did.
+func CheckAddress(address string) error { return match("audience", address, addressForm) }
 
 // CheckKind refuses what is not of the form family.what.
 func CheckKind(kind string) error { return match("kind", kind, kindForm) }
@@ -39,9 +44,12 @@ func match(what, value string, form *regexp.Regexp) error {
 	return nil
 }
 
-// Chain is one agency's events to one audience. Counters and digests run along it.
+// Chain is one agency's events to one address of an audience. Counters and digests
+// run along it. An address has the same readers all the while, so that each of them
+// has the chain from its beginning.
 type Chain struct {
-	Country, Agency, Audience string
+	Country, Agency string
+	Audience        string // an address, see CheckAddress
 }
 
 // String is the chain as audience/country/agency.
@@ -67,7 +75,7 @@ func checkHeader(h *eventv1.Header) error {
 		ID(h.GetEventId()).check(),
 		CheckCountry(h.GetCountry()),
 		CheckToken("agency", h.GetAgency()),
-		CheckToken("audience", h.GetAudience()),
+		CheckAddress(h.GetAudience()),
 		CheckToken("retention", h.GetRetention()),
 		CheckKind(h.GetKind()),
 		checkLinks(h),

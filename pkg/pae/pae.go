@@ -12,12 +12,15 @@ type Label string
 
 // The labels of version 1 of the wire format.
 const (
-	Event    Label = "tripoint/v1/event"    // one event in a batch: key id, header
-	Batch    Label = "tripoint/v1/batch"    // the statement that a batch signature covers: key id, size, root
-	Key      Label = "tripoint/v1/key"      // a key's identifier: role, public key
-	Leaf     Label = "tripoint/v1/leaf"     // one leaf of the log: index, subject, digest of the message
-	Registry Label = "tripoint/v1/registry" // a registry update, signed by roots
-	View     Label = "tripoint/v1/view"     // the digest of a read model
+	Event      Label = "tripoint/v1/event"      // one event in a batch: key id, header
+	Batch      Label = "tripoint/v1/batch"      // the statement that a batch signature covers: key id, size, root
+	Key        Label = "tripoint/v1/key"        // a key's identifier: role, public key
+	Leaf       Label = "tripoint/v1/leaf"       // one leaf of the log: index, subject, digest of the message
+	Registry   Label = "tripoint/v1/registry"   // a registry update, signed by roots
+	Possession Label = "tripoint/v1/possession" // a registry update, signed by a key that it enrols
+	Next       Label = "tripoint/v1/next"       // the commitment to a key's successor: its public key
+	Broker     Label = "tripoint/v1/broker"     // a key of the broker, derived from the hub's secret: kind, name
+	View       Label = "tripoint/v1/view"       // the digest of a read model
 )
 
 // Encode returns the encoding of label and parts. Distinct arguments have distinct encodings.

@@ -1,16 +1,13 @@
 package registry
 
 import (
-	"crypto"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
-	"github.com/tripoint/tripoint/pkg/pae"
 	"github.com/tripoint/tripoint/pkg/translog"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
@@ -24,20 +21,11 @@ type Charter struct {
 
 // Draft serialises a founding, ready for the roots to sign. It refuses one that
 // could never be applied.
-func Draft(founding *registryv1.Founding) ([]byte, error) {
-	if _, err := found(0, founding); err != nil {
-		return nil, fmt.Errorf("charter: %w", err)
+func Draft(f *registryv1.Founding) ([]byte, error) {
+	if _, err := (State{}).enact(0, founding{f}); err != nil {
+		return nil, fmt.Errorf("%s: %w", charterScope, err)
 	}
-	return proto.Marshal(&registryv1.Update{Version: 1, Change: &registryv1.Update_Founding{Founding: founding}})
-}
-
-// SignRoot is one member's consent to an update's exact bytes.
-func SignRoot(country string, root crypto.Signer, update []byte) (*registryv1.RootSignature, error) {
-	signature, err := root.Sign(nil, pae.Encode(pae.Registry, update), crypto.Hash(0))
-	if err != nil {
-		return nil, fmt.Errorf("signing an update as the root of %s: %w", country, err)
-	}
-	return &registryv1.RootSignature{Country: country, Signature: signature}, nil
+	return proto.Marshal(&registryv1.Update{Version: 1, Change: &registryv1.Update_Founding{Founding: f}})
 }
 
 // Seal joins an update and its signatures into a Charter, and checks that the
@@ -70,156 +58,182 @@ func (c Charter) State() (State, error) {
 	return New(c.Digest).Apply(0, FoundingSubject, c.Message)
 }
 
-func checkRoots(signed *registryv1.SignedUpdate, founding *registryv1.Founding) error {
-	statement := pae.Encode(pae.Registry, signed.GetUpdate())
-	consents := map[string]bool{}
-	for _, signature := range signed.GetSignatures() {
-		country := signature.GetCountry()
-		at := slices.IndexFunc(founding.GetMembers(), func(m *registryv1.Member) bool { return m.GetCountry() == country })
-		if at < 0 {
-			return fmt.Errorf("signed by %.2q, which is no member", country)
-		}
-		if consents[country] {
-			return fmt.Errorf("signed twice by %s", country)
-		}
-		if !ed25519.Verify(founding.GetMembers()[at].GetRootKey(), statement, signature.GetSignature()) {
-			return fmt.Errorf("the signature of %s does not verify", country)
-		}
-		consents[country] = true
-	}
-	for _, member := range founding.GetMembers() {
-		if !consents[member.GetCountry()] {
-			return fmt.Errorf("not signed by %s: every founding member signs", member.GetCountry())
-		}
-	}
-	return nil
-}
+// founding is the first change: it makes the book.
+type founding struct{ *registryv1.Founding }
 
-func found(index uint64, f *registryv1.Founding) (*founded, error) {
-	members := len(f.GetMembers())
-	if members == 0 {
-		return nil, errors.New("members: none")
-	}
-	if f.GetThreshold() < 1 || int(f.GetThreshold()) > members {
-		return nil, fmt.Errorf("threshold: %d of %d members", f.GetThreshold(), members)
-	}
-	next := &founded{
-		index: index, version: 1, statement: f,
-		keys: map[event.KeyID]Key{}, audiences: map[string]Audience{}, retention: map[string]uint32{},
-		policy: translog.Policy{
-			Origin: f.GetOrigin(), Notary: f.GetNotaryKey(), Quorum: int(f.GetQuorum()),
-			Mirrors: map[string]ed25519.PublicKey{},
-		},
-	}
-	seen := map[string]string{}
-	if err := takeKey(seen, "the notary", f.GetNotaryKey()); err != nil {
-		return nil, err
-	}
-	for _, step := range []func(*founded, map[string]string) error{addMembers, addAgencies, addAudiences, addRetention} {
-		if err := step(next, seen); err != nil {
-			return nil, err
-		}
-	}
-	if err := next.policy.Validate(); err != nil {
-		return nil, err
-	}
-	return next, nil
-}
+func (c founding) scope() scope   { return charterScope }
+func (c founding) keys() [][]byte { return nil }
 
-// takeKey refuses a key of the wrong length or of small order, and one key for two
-// purposes: whoever holds it would be two parties.
-func takeKey(seen map[string]string, owner string, key []byte) error {
-	if len(key) != ed25519.PublicKeySize {
-		return fmt.Errorf("the key of %s: %d bytes, want 32", owner, len(key))
-	}
-	if err := checkPoint(owner, [32]byte(key)); err != nil {
+func (c founding) enact(b *book, index uint64) error {
+	b.name, b.origin = c.GetName(), c.GetOrigin()
+	if err := b.found(c, index); err != nil {
 		return err
 	}
-	if other, ok := seen[string(key)]; ok {
-		return fmt.Errorf("the key of %s is also that of %s", owner, other)
+	if members := len(c.GetMembers()); c.GetQuorum() < 1 || int(c.GetQuorum()) > members {
+		return fmt.Errorf("quorum: %d of %d members", c.GetQuorum(), members)
 	}
-	seen[string(key)] = owner
+	b.quorum = c.GetQuorum()
 	return nil
 }
 
-func addMembers(next *founded, seen map[string]string) error {
-	for _, m := range next.statement.GetMembers() {
-		country := m.GetCountry()
-		if err := event.CheckCountry(country); err != nil {
-			return err
-		}
-		if _, ok := next.policy.Mirrors[country]; ok {
-			return fmt.Errorf("member %s stands twice", country)
-		}
-		if err := errors.Join(
-			takeKey(seen, country+"'s root", m.GetRootKey()),
-			takeKey(seen, country+"'s mirror", m.GetMirrorKey()),
-		); err != nil {
-			return err
-		}
-		next.policy.Mirrors[country] = m.GetMirrorKey()
+func (b *book) found(c founding, index uint64) error {
+	if len(c.GetMembers()) == 0 {
+		return errors.New("members: none")
 	}
-	return nil
-}
-
-func addAgencies(next *founded, seen map[string]string) error {
-	names := map[[2]string]bool{}
-	for _, a := range next.statement.GetAgencies() {
-		country, agency := a.GetCountry(), a.GetAgency()
-		if err := event.CheckToken("agency", agency); err != nil {
-			return err
-		}
-		if _, ok := next.policy.Mirrors[country]; !ok {
-			return fmt.Errorf("agency %s is of %.2q, which is no member", agency, country)
-		}
-		if names[[2]string{country, agency}] {
-			return fmt.Errorf("agency %s of %s stands twice", agency, country)
-		}
-		names[[2]string{country, agency}] = true
-		if err := takeKey(seen, country+"/"+agency, a.GetPublisherKey()); err != nil {
-			return err
-		}
-		id := event.KeyIDOf(event.RolePublisher, a.GetPublisherKey())
-		next.keys[id] = Key{Country: country, Agency: agency, Public: a.GetPublisherKey(), From: next.index + 1}
+	if err := b.takeKey("the notary", c.GetNotaryKey()); err != nil {
+		return err
 	}
-	return nil
-}
-
-func addAudiences(next *founded, _ map[string]string) error {
-	for _, a := range next.statement.GetAudiences() {
-		id := a.GetAudience()
-		if err := event.CheckToken("audience", id); err != nil {
+	b.notary = c.GetNotaryKey()
+	for _, m := range c.GetMembers() {
+		if _, ok := b.members[m.GetCountry()]; ok {
+			return fmt.Errorf("member %s stands twice", m.GetCountry())
+		}
+		if err := b.admit(index, m, false); err != nil {
 			return err
 		}
-		if _, ok := next.audiences[id]; ok {
-			return fmt.Errorf("audience %s stands twice", id)
+	}
+	if err := b.setThreshold(c.GetThreshold()); err != nil {
+		return err
+	}
+	for _, a := range c.GetAgencies() {
+		if _, err := b.member(a.GetCountry()); err != nil {
+			return fmt.Errorf("agency %.32q: %w", a.GetAgency(), err)
 		}
-		members := slices.Sorted(slices.Values(a.GetMembers()))
-		if len(slices.Compact(slices.Clone(members))) != len(members) || len(members) == 0 {
-			return fmt.Errorf("audience %s: no members, or one twice", id)
+		if err := b.enrol(index, a, false); err != nil {
+			return err
 		}
-		for _, country := range members {
-			if _, ok := next.policy.Mirrors[country]; !ok {
-				return fmt.Errorf("audience %s has %.2q, which is no member", id, country)
-			}
+	}
+	for _, class := range c.GetRetentionClasses() {
+		if _, ok := b.retention[class.GetRetention()]; ok {
+			return fmt.Errorf("retention class %s stands twice", class.GetRetention())
 		}
-		if len(a.GetPurposes()) == 0 {
-			return fmt.Errorf("audience %s has no purpose", id)
+		if err := b.setRetention(class); err != nil {
+			return err
 		}
-		next.audiences[id] = Audience{ID: id, Members: members, Purposes: slices.Clone(a.GetPurposes())}
+	}
+	for _, a := range c.GetAudiences() {
+		if err := b.form(0, a); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func addRetention(next *founded, _ map[string]string) error {
-	for _, class := range next.statement.GetRetentionClasses() {
-		if err := event.CheckToken("retention class", class.GetRetention()); err != nil {
+func (c founding) consents(_, after *book) []consent {
+	return []consent{allConsent("the consent of every founding member", after.active())}
+}
+
+func (b *book) setThreshold(threshold uint32) error {
+	if active := len(b.active()); threshold < 1 || int(threshold) > active {
+		return fmt.Errorf("threshold: %d of %d members", threshold, active)
+	}
+	b.threshold = threshold
+	return nil
+}
+
+func (b *book) setRetention(class *registryv1.RetentionClass) error {
+	if err := event.CheckToken("retention class", class.GetRetention()); err != nil {
+		return err
+	}
+	if class.GetDays() == 0 {
+		return fmt.Errorf("retention class %s has no days", class.GetRetention())
+	}
+	b.retention[class.GetRetention()] = class.GetDays()
+	return nil
+}
+
+type charterAmended struct{ *registryv1.CharterAmended }
+
+func (c charterAmended) scope() scope { return charterScope }
+
+func (c charterAmended) enact(b *book, _ uint64) error {
+	if c.Threshold == nil && c.Quorum == nil && len(c.GetNotaryKey()) == 0 {
+		return errors.New("changes nothing")
+	}
+	if c.Threshold != nil {
+		if err := b.setThreshold(c.GetThreshold()); err != nil {
 			return err
 		}
-		if _, ok := next.retention[class.GetRetention()]; ok || class.GetDays() == 0 {
-			return fmt.Errorf("retention class %s stands twice, or has no days", class.GetRetention())
+	}
+	if c.Quorum != nil {
+		if active := len(b.active()); c.GetQuorum() < 1 || int(c.GetQuorum()) > active {
+			return fmt.Errorf("quorum: %d of %d members", c.GetQuorum(), active)
 		}
-		next.retention[class.GetRetention()] = class.GetDays()
+		b.quorum = c.GetQuorum()
+	}
+	if len(c.GetNotaryKey()) > 0 {
+		b.notary = c.GetNotaryKey()
+		return b.takeKey("the notary", c.GetNotaryKey())
 	}
 	return nil
 }
+
+func (c charterAmended) consents(before, after *book) []consent {
+	return charterConsents(before, after)
+}
+
+func (c charterAmended) keys() [][]byte {
+	if len(c.GetNotaryKey()) == 0 {
+		return nil
+	}
+	return [][]byte{c.GetNotaryKey()}
+}
+
+type retentionAmended struct{ *registryv1.RetentionAmended }
+
+func (c retentionAmended) scope() scope   { return charterScope }
+func (c retentionAmended) keys() [][]byte { return nil }
+
+func (c retentionAmended) enact(b *book, _ uint64) error {
+	if len(c.GetRetentionClasses()) == 0 {
+		return errors.New("changes nothing")
+	}
+	for _, class := range c.GetRetentionClasses() {
+		if err := b.setRetention(class); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c retentionAmended) consents(before, after *book) []consent {
+	return charterConsents(before, after)
+}
+
+// Policies are whose signatures make a checkpoint, and a witnessed one, by the
+// checkpoint's size.
+func (s State) Policies() (translog.Policies, error) {
+	if s.book == nil {
+		return nil, errors.New("the registry has no founding yet")
+	}
+	return s.book.terms, nil
+}
+
+// Policy is the one for the next checkpoint.
+func (s State) Policy() (translog.Policy, error) {
+	terms, err := s.Policies()
+	if err != nil {
+		return translog.Policy{}, err
+	}
+	return terms[len(terms)-1].Policy, nil
+}
+
+// Terms are the charter's own numbers as amended: roots that a change takes, and
+// countries that witness. Where fewer members are active, all of them.
+func (s State) Terms() (threshold, quorum uint32) {
+	if s.book == nil {
+		return 0, 0
+	}
+	return s.book.threshold, s.book.quorum
+}
+
+// Name is what the founders called the log.
+func (s State) Name() string {
+	if s.book == nil {
+		return ""
+	}
+	return s.book.name
+}
+
+// notaryKey is the key that signs the next checkpoint.
+func (s State) notaryKey() ed25519.PublicKey { return s.book.notary }

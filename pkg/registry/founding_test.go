@@ -188,7 +188,7 @@ func TestUpdatesRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) { refuse(t, signedBy(t, marshal(t, test.update), all...), test.want) })
 	}
 	t.Run("a change of a later version", func(t *testing.T) {
-		later := protowire.AppendBytes(protowire.AppendTag(marshal(t, &registryv1.Update{Version: 1}), 11, protowire.BytesType), []byte("?"))
+		later := protowire.AppendBytes(protowire.AppendTag(marshal(t, &registryv1.Update{Version: 1}), 99, protowire.BytesType), []byte("?"))
 		refuse(t, signedBy(t, later, all...), "does not know")
 	})
 	t.Run("a group", func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestUpdatesRefused(t *testing.T) {
 		{"not a signed update", before, registry.FoundingSubject, []byte{0xff}, "not a signed registry update"},
 		{"another charter, signed by all", before, registry.FoundingSubject, registrytest.Sign(t, other).Message, "is not the charter"},
 		{"on another subject", before, "reg.charter.changed", charter.Message, "belongs on reg.charter.founded"},
-		{"a second time", founded, registry.FoundingSubject, charter.Message, "founded already"},
+		{"a second time", founded, registry.FoundingSubject, charter.Message, "applied before, at index 0"},
 		{"another one later", founded, registry.FoundingSubject, registrytest.Sign(t, other).Message, "founded already"},
 	}
 	for _, test := range messages {

@@ -1,199 +1,229 @@
-// Package registry is the fold of trust: which members, agencies, keys and
-// audiences there are at a log index, as the log itself says and nothing else.
-//
-// Invariants:
-//   - A State is never changed; Apply returns the next one. A refused update
-//     leaves no trace in it.
-//   - The first update is the founding whose digest the reader already holds
-//     (its charter). Nothing that arrives over a network can replace it.
-//   - Every founding member's root has signed the founding's exact bytes, once,
-//     and nobody else's signature stands beside theirs.
-//   - A key serves one owner in one role, is in the one encoding of its point,
-//     and is not of small order.
-//   - Every agency and every reader of an audience is of a member, and a quorum
-//     can be reached.
-//   - A key is judged at an event's log index, never by a clock. A founding's
-//     keys are valid from the index after it.
 package registry
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
-	"github.com/tripoint/tripoint/pkg/translog"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
 // FoundingSubject is the NATS subject of the first update.
 const FoundingSubject = "reg.charter.founded"
 
-// IsSubject reports whether a NATS subject is the registry's.
-func IsSubject(subject string) bool { return len(subject) > 4 && subject[:4] == "reg." }
+// MaxUpdate bounds one message of the registry, in bytes.
+const MaxUpdate = 1 << 18
 
-// State is the registry after some prefix of the log.
+// IsSubject reports whether a NATS subject is the registry's.
+func IsSubject(subject string) bool { return len(subject) > 4 && strings.HasPrefix(subject, "reg.") }
+
+// ErrApplied says that this very update is in force already: harmless.
+var ErrApplied = errors.New("applied before")
+
+// State is the registry after some prefix of the log. States are comparable:
+// one that a refused update leaves behind is the same.
 type State struct {
 	charter event.Digest
-	founded *founded
+	book    *book
 }
-
-type founded struct {
-	index     uint64 // log index of the founding
-	version   uint64
-	previous  event.Digest // of the last update applied
-	statement *registryv1.Founding
-	keys      map[event.KeyID]Key
-	audiences map[string]Audience
-	retention map[string]uint32
-	policy    translog.Policy
-}
-
-// Key is a publisher's key and the agency that it speaks for.
-type Key struct {
-	Country, Agency string
-	Public          ed25519.PublicKey
-	From            uint64 // the first log index at which it is valid
-}
-
-// ValidAt reports whether the key may sign the event at a log index.
-func (k Key) ValidAt(index uint64) bool { return index >= k.From }
-
-// Audience is a set of members and what they may use its events for.
-type Audience struct {
-	ID       string
-	Members  []string // country codes, sorted
-	Purposes []string
-}
-
-// Has reports whether a country is in the audience.
-func (a Audience) Has(country string) bool { return slices.Contains(a.Members, country) }
 
 // New is the state before the founding whose digest is charter: the one thing
 // that a reader brings along.
 func New(charter event.Digest) State { return State{charter: charter} }
 
 // Founded reports whether the charter's founding has been applied.
-func (s State) Founded() bool { return s.founded != nil }
+func (s State) Founded() bool { return s.book != nil }
 
 // Charter is the digest of the founding update's exact bytes.
 func (s State) Charter() event.Digest { return s.charter }
 
-// Key finds a publisher's key.
-func (s State) Key(id event.KeyID) (Key, bool) {
-	if s.founded == nil {
-		return Key{}, false
+// Apply judges one message on a registry subject at its log index and returns
+// the next state. Its error is the reason of a refusal; the state is then
+// unchanged. Errors that callers tell apart: ErrApplied, *Unsigned.
+func (s State) Apply(index uint64, subject string, data []byte) (State, error) {
+	signed, update, err := read(data)
+	if err != nil {
+		return s, err
 	}
-	key, ok := s.founded.keys[id]
-	return key, ok
-}
-
-// Audience finds an audience.
-func (s State) Audience(id string) (Audience, bool) {
-	if s.founded == nil {
-		return Audience{}, false
-	}
-	audience, ok := s.founded.audiences[id]
-	return audience, ok
-}
-
-// AudiencesOf lists the audiences that a country reads, sorted.
-func (s State) AudiencesOf(country string) []string {
-	if s.founded == nil {
-		return nil
-	}
-	var open []string
-	for id, audience := range s.founded.audiences {
-		if audience.Has(country) {
-			open = append(open, id)
+	if s.book != nil {
+		if at, ok := s.book.applied[event.DigestOf(signed.GetUpdate())]; ok {
+			return s, fmt.Errorf("update %s was %w, at index %d", event.DigestOf(signed.GetUpdate()), ErrApplied, at)
 		}
 	}
-	slices.Sort(open)
-	return open
+	if want := SubjectOf(update); want != subject {
+		return s, fmt.Errorf("lies on %.64q: this change belongs on %s", subject, want)
+	}
+	change, err := s.place(index, event.DigestOf(signed.GetUpdate()), update)
+	if err != nil {
+		return s, err
+	}
+	next, err := s.enact(index, change)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", change.scope(), err)
+	}
+	if err := verify(signed, s.book, next, change); err != nil {
+		return s, fmt.Errorf("%s: %w", change.scope(), err)
+	}
+	next.seal(index, change.scope(), update.GetVersion(), event.DigestOf(signed.GetUpdate()))
+	return State{charter: s.charter, book: next}, nil
+}
+
+// read decodes a message strictly enough that two readers cannot differ on it.
+func read(data []byte) (*registryv1.SignedUpdate, *registryv1.Update, error) {
+	if len(data) > MaxUpdate {
+		return nil, nil, fmt.Errorf("registry update of %d bytes, at most %d", len(data), MaxUpdate)
+	}
+	signed, update := &registryv1.SignedUpdate{}, &registryv1.Update{}
+	if err := proto.Unmarshal(data, signed); err != nil {
+		return nil, nil, errors.New("not a signed registry update")
+	}
+	if err := proto.Unmarshal(signed.GetUpdate(), update); err != nil {
+		return nil, nil, errors.New("not a registry update")
+	}
+	if err := errors.Join(event.CheckGroups(signed), event.CheckGroups(update)); err != nil {
+		return nil, nil, fmt.Errorf("registry update: %w", err)
+	}
+	if SubjectOf(update) == "" {
+		return nil, nil, errors.New("a change of a kind that this version does not know")
+	}
+	return signed, update, nil
+}
+
+// SubjectOf is where an update's change belongs: its name with its first
+// underscore as a dot. Empty where there is no change.
+func SubjectOf(update *registryv1.Update) string {
+	message := update.ProtoReflect()
+	field := message.WhichOneof(message.Descriptor().Oneofs().ByName("change"))
+	switch {
+	case field == nil:
+		return ""
+	case update.GetFounding() != nil:
+		return FoundingSubject
+	}
+	return "reg." + strings.Replace(string(field.Name()), "_", ".", 1)
+}
+
+// place checks that an update belongs here: to this charter, now, and next in its scope.
+func (s State) place(index uint64, digest event.Digest, update *registryv1.Update) (change, error) {
+	change := changeOf(update)
+	if founding, ok := change.(founding); ok {
+		return founding, s.placeFounding(digest, update)
+	}
+	if s.book == nil {
+		return nil, errors.New("the charter is not founded yet")
+	}
+	if named := update.GetCharter(); string(named) != string(s.charter[:]) {
+		return nil, fmt.Errorf("for the charter %.32x, and this is %s", named, s.charter)
+	}
+	if index > update.GetLastIndex() {
+		return nil, fmt.Errorf("expired: it could apply up to index %d, and this is %d; propose it again", update.GetLastIndex(), index)
+	}
+	at := s.book.scopes[change.scope()]
+	if update.GetVersion() != at.version+1 || string(update.GetPrevious()) != string(at.previous) {
+		return nil, fmt.Errorf("built on version %d (%.8x) of %s, which is at version %d (%.8x): another update came first; propose it again on top of that",
+			int64(update.GetVersion())-1, update.GetPrevious(), change.scope(), at.version, at.previous)
+	}
+	return change, nil
+}
+
+func (s State) placeFounding(digest event.Digest, update *registryv1.Update) error {
+	switch {
+	case s.book != nil:
+		return errors.New("the charter is founded already")
+	case digest != s.charter:
+		return fmt.Errorf("founding %s is not the charter %s", digest, s.charter)
+	case update.GetVersion() != 1 || len(update.GetPrevious()) != 0 || len(update.GetCharter()) != 0 || update.GetLastIndex() != 0:
+		return errors.New("a founding has version 1, nothing before it, and no end")
+	}
+	return nil
+}
+
+// enact is the book after a change, signatures not looked at.
+func (s State) enact(index uint64, c change) (*book, error) {
+	next := s.book.clone()
+	if err := c.enact(next, index); err != nil {
+		return nil, err
+	}
+	if err := next.settle(index); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// Key finds a publisher's key, valid or not.
+func (s State) Key(id event.KeyID) (Key, bool) {
+	if s.book == nil {
+		return Key{}, false
+	}
+	key, ok := s.book.keys[id]
+	return key, ok
 }
 
 // HasRetention reports whether a retention class exists.
 func (s State) HasRetention(class string) bool {
-	if s.founded == nil {
+	if s.book == nil {
 		return false
 	}
-	_, ok := s.founded.retention[class]
+	_, ok := s.book.retention[class]
 	return ok
 }
 
-// Policy is whose signatures make a checkpoint, and a witnessed one.
-func (s State) Policy() (translog.Policy, error) {
-	if s.founded == nil {
-		return translog.Policy{}, errors.New("the registry has no founding yet")
+// Retention is each class's longest life of content, in days.
+func (s State) Retention() map[string]uint32 {
+	if s.book == nil {
+		return nil
 	}
-	return s.founded.policy, nil
+	return maps.Clone(s.book.retention)
 }
 
-// Countries lists the members' codes, sorted.
+// Countries lists the codes of the members that have not left, sorted.
 func (s State) Countries() []string {
-	if s.founded == nil {
+	if s.book == nil {
 		return nil
 	}
-	var codes []string
-	for _, member := range s.founded.statement.GetMembers() {
-		codes = append(codes, member.GetCountry())
-	}
-	slices.Sort(codes)
-	return codes
+	return s.book.countries(func(m Member) bool { return m.Status != Left })
 }
 
-// Agency is one agency of a member.
-type Agency struct{ Country, ID, Name string }
+// Members lists all members that there ever were, in the order of their codes.
+func (s State) Members() []Member {
+	if s.book == nil {
+		return nil
+	}
+	var all []Member
+	for _, country := range slices.Sorted(maps.Keys(s.book.members)) {
+		all = append(all, s.book.members[country])
+	}
+	return all
+}
 
-// Agencies lists all agencies in the order of the charter.
+// Member finds a member, also one that has left.
+func (s State) Member(country string) (Member, bool) {
+	if s.book == nil {
+		return Member{}, false
+	}
+	m, ok := s.book.members[country]
+	return m, ok
+}
+
+// Agencies lists all agencies, retired ones too, in the order of their enrolment.
 func (s State) Agencies() []Agency {
-	if s.founded == nil {
+	if s.book == nil {
 		return nil
 	}
-	var agencies []Agency
-	for _, a := range s.founded.statement.GetAgencies() {
-		agencies = append(agencies, Agency{Country: a.GetCountry(), ID: a.GetAgency(), Name: a.GetName()})
-	}
-	return agencies
+	return slices.Clone(s.book.agencies)
 }
 
-// Apply judges one message on a registry subject at its log index and returns
-// the next state. Its error is the reason of a refusal; the state is then unchanged.
-func (s State) Apply(index uint64, subject string, data []byte) (State, error) {
-	signed := &registryv1.SignedUpdate{}
-	if err := proto.Unmarshal(data, signed); err != nil {
-		return s, errors.New("not a signed registry update")
+// Agency finds an agency.
+func (s State) Agency(country, id string) (Agency, bool) {
+	if s.book != nil {
+		if at := s.book.agency(country, id); at >= 0 {
+			return s.book.agencies[at], true
+		}
 	}
-	update := &registryv1.Update{}
-	if err := proto.Unmarshal(signed.GetUpdate(), update); err != nil {
-		return s, errors.New("not a registry update")
-	}
-	if err := errors.Join(event.CheckGroups(signed), event.CheckGroups(update)); err != nil {
-		return s, fmt.Errorf("registry update: %w", err)
-	}
-	founding := update.GetFounding()
-	switch {
-	case founding == nil:
-		return s, errors.New("a change of a kind that this version does not know")
-	case s.founded != nil:
-		return s, errors.New("the charter is founded already")
-	case subject != FoundingSubject:
-		return s, fmt.Errorf("a founding belongs on %s", FoundingSubject)
-	case event.DigestOf(signed.GetUpdate()) != s.charter:
-		return s, fmt.Errorf("founding %s is not the charter %s", event.DigestOf(signed.GetUpdate()), s.charter)
-	case update.GetVersion() != 1 || len(update.GetPrevious()) != 0:
-		return s, errors.New("a founding has version 1 and nothing before it")
-	}
-	next, err := found(index, founding)
-	if err != nil {
-		return s, fmt.Errorf("charter: %w", err)
-	}
-	if err := checkRoots(signed, founding); err != nil {
-		return s, fmt.Errorf("charter: %w", err)
-	}
-	next.previous = event.DigestOf(signed.GetUpdate())
-	return State{charter: s.charter, founded: next}, nil
+	return Agency{}, false
 }

@@ -99,14 +99,14 @@ func badVectors(t *testing.T) []badVector {
 	add("one root has not signed", "not signed by XC", func(*registryv1.Founding) {}, "XA", "XB")
 	add("one root has signed twice", "signed twice by XB", func(*registryv1.Founding) {}, "XA", "XB", "XC", "XB")
 	add("a stranger has signed too", "no member", func(*registryv1.Founding) {}, "XA", "XB", "XC", "XD")
-	add("quorum 0", "quorum of 0", func(f *registryv1.Founding) { f.Quorum = 0 }, all...)
-	add("quorum above the members", "quorum of 4", func(f *registryv1.Founding) { f.Quorum = 4 }, all...)
+	add("quorum 0", "quorum: 0", func(f *registryv1.Founding) { f.Quorum = 0 }, all...)
+	add("quorum above the members", "quorum: 4", func(f *registryv1.Founding) { f.Quorum = 4 }, all...)
 	add("one key for two roles", "is also that of", func(f *registryv1.Founding) { f.Members[0].MirrorKey = f.Members[0].RootKey }, all...)
 	add("key of small order", "small order", func(f *registryv1.Founding) { f.Agencies[0].PublisherKey = append([]byte{1}, make([]byte, 31)...) }, all...)
 	add("audience with a stranger", "no member", func(f *registryv1.Founding) { f.Audiences[0].Members[0] = "XD" }, all...)
 	list = append(list, badVector{
 		What: "a change of a later version", Because: "does not know",
-		Message: hex.EncodeToString(marshal(t, signedBy(t, append(marshal(t, &registryv1.Update{Version: 1}), 0x5a, 0), all...))),
+		Message: hex.EncodeToString(marshal(t, signedBy(t, append(marshal(t, &registryv1.Update{Version: 1}), 0x9a, 0x06, 0), all...))),
 	}, badVector{
 		What: "an unknown field of group type", Because: "group",
 		Message: hex.EncodeToString(marshal(t, signedBy(t, append(updateOf(t, registrytest.Founding()), 0x7b, 0x7c), all...))),

@@ -23,10 +23,10 @@ const (
 	UnknownKey     Code = "unknown-key"     // no such key in the registry
 	KeyNotValid    Code = "key-not-valid"   // known, but not valid at this log index
 	WrongAgency    Code = "wrong-agency"    // the key speaks for another agency, or the subject is not the header's
-	AudienceClosed Code = "audience-closed" // no such audience, or not open to this country
+	AudienceClosed Code = "audience-closed" // no such audience, not open to this country, or not this address any more
 	BadSignature   Code = "bad-signature"   // signature or batch path does not verify
 	BadBody        Code = "bad-body"        // signed, but the body is not the one that was signed
-	Duplicate      Code = "duplicate"       // the same header is in the log already
+	Duplicate      Code = "duplicate"       // the same header, or the same update, is in the log already
 	Equivocation   Code = "equivocation"    // the counter was used for another header: both are proof
 	Gap            Code = "gap"             // an earlier event of the chain is missing
 	Broken         Code = "broken-chain"    // the next counter, but not the header that it should follow, or an id used before
@@ -80,16 +80,15 @@ func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64
 	switch {
 	case !ok:
 		return refuse(UnknownKey, "key %s is not in the registry", envelope.KeyID())
-	case !key.ValidAt(index):
-		return refuse(KeyNotValid, "key %s is not valid at index %d", envelope.KeyID(), index)
+	case state.Invalid(key, index) != nil:
+		return refuse(KeyNotValid, "key %s is not valid at index %d: %v", envelope.KeyID(), index, state.Invalid(key, index))
 	case key.Country != claims.Chain.Country || key.Agency != claims.Chain.Agency:
 		return refuse(WrongAgency, "signed with the key of %s/%s", key.Country, key.Agency)
 	case subject != claims.Subject():
 		return refuse(WrongAgency, "lies on a subject that its header does not call for")
 	}
-	audience, ok := state.Audience(claims.Chain.Audience)
-	if !ok || !audience.Has(claims.Chain.Country) {
-		return refuse(AudienceClosed, "audience %s is not open to %s", claims.Chain.Audience, claims.Chain.Country)
+	if _, err := state.Open(claims.Chain.Country, claims.Chain.Audience); err != nil {
+		return refuse(AudienceClosed, "%v", err)
 	}
 	verified, err := envelope.Verify(ed25519.PublicKey(key.Public), roots)
 	switch {
@@ -105,7 +104,10 @@ func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64
 
 func judgeUpdate(state registry.State, index uint64, subject string, data []byte) Judged {
 	next, err := state.Apply(index, subject, data)
-	if err != nil {
+	switch {
+	case errors.Is(err, registry.ErrApplied):
+		return Judged{Code: Duplicate, State: state}
+	case err != nil:
 		return Judged{Code: NotUpdate, Reason: err.Error(), State: state}
 	}
 	return Judged{Code: Accepted, Update: true, State: next}
@@ -142,7 +144,7 @@ func judgeChain(chains Chains, v event.Verified) (Judged, error) {
 	return judged, nil
 }
 
-// Label is the audience that a subject names: the empty label for the registry
+// Label is the audience's address that a subject names: the empty label for the registry
 // and for what lies on no event subject. The notary labels leaves with it.
 func Label(subject string) string {
 	rest, ok := strings.CutPrefix(subject, "evt.")

@@ -278,9 +278,9 @@ type Header struct {
 	EventId       []byte                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`          // 16 bytes, UUIDv7 (RFC 9562), increasing along the chain
 	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"`                         // ISO 3166-1 alpha-2 code of the publishing member
 	Agency        string                 `protobuf:"bytes,3,opt,name=agency,proto3" json:"agency,omitempty"`                           // the agency's identifier in the registry
-	Audience      string                 `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`                       // who may read it: an audience of the registry
+	Audience      string                 `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`                       // who may read it: the address of an audience, see the registry
 	Kind          string                 `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`                               // family.what, for example transfer.received
-	Counter       uint64                 `protobuf:"varint,6,opt,name=counter,proto3" json:"counter,omitempty"`                        // 1 for the first event of this agency to this audience, then one more each
+	Counter       uint64                 `protobuf:"varint,6,opt,name=counter,proto3" json:"counter,omitempty"`                        // 1 for the first event of this agency to this address, then one more each
 	Previous      []byte                 `protobuf:"bytes,7,opt,name=previous,proto3" json:"previous,omitempty"`                       // SHA-256 of the previous header of this chain; empty where counter is 1
 	BodyDigest    []byte                 `protobuf:"bytes,8,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of Envelope.body
 	Sections      []*SectionEntry        `protobuf:"bytes,9,rep,name=sections,proto3" json:"sections,omitempty"`                       // one for each section of the body, in the same order

@@ -26,8 +26,9 @@ const (
 // SignedUpdate is one NATS message on a reg.* subject.
 type SignedUpdate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Update        []byte                 `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"` // a serialised Update: the exact bytes that the roots signed
+	Update        []byte                 `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"` // a serialised Update: the exact bytes that were signed
 	Signatures    []*RootSignature       `protobuf:"bytes,2,rep,name=signatures,proto3" json:"signatures,omitempty"`
+	Possessions   []*Possession          `protobuf:"bytes,3,rep,name=possessions,proto3" json:"possessions,omitempty"` // one for each new key that can sign
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -72,6 +73,13 @@ func (x *SignedUpdate) GetUpdate() []byte {
 func (x *SignedUpdate) GetSignatures() []*RootSignature {
 	if x != nil {
 		return x.Signatures
+	}
+	return nil
+}
+
+func (x *SignedUpdate) GetPossessions() []*Possession {
+	if x != nil {
+		return x.Possessions
 	}
 	return nil
 }
@@ -129,14 +137,88 @@ func (x *RootSignature) GetSignature() []byte {
 	return nil
 }
 
-// Update is one change. The first one in a log founds the charter.
+// Possession shows that whoever enrols a key has it.
+type Possession struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 32 bytes, Ed25519
+	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`                  // 64 bytes, Ed25519 over PAE(tripoint/v1/possession, update)
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Possession) Reset() {
+	*x = Possession{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Possession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Possession) ProtoMessage() {}
+
+func (x *Possession) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Possession.ProtoReflect.Descriptor instead.
+func (*Possession) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Possession) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Possession) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// Update is one change. The first one in a log founds the charter. Each belongs to one scope:
+// the charter, a country's own affairs, or an audience. Scopes count their versions apart, so
+// that one country's new key does not undo what others are still signing.
 type Update struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Version  uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`  // 1 for the founding, then one more each
-	Previous []byte                 `protobuf:"bytes,2,opt,name=previous,proto3" json:"previous,omitempty"` // SHA-256 of the previous update's bytes; empty where version is 1
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Version   uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`                      // in its scope: 1 for the first update, then one more each
+	Previous  []byte                 `protobuf:"bytes,2,opt,name=previous,proto3" json:"previous,omitempty"`                     // SHA-256 of the scope's previous update's bytes; empty where version is 1
+	Charter   []byte                 `protobuf:"bytes,3,opt,name=charter,proto3" json:"charter,omitempty"`                       // the charter digest, 32 bytes; empty in a founding
+	LastIndex uint64                 `protobuf:"varint,4,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"` // the last log index at which it can still apply; 0 in a founding
 	// Types that are valid to be assigned to Change:
 	//
 	//	*Update_Founding
+	//	*Update_CharterAmended
+	//	*Update_RetentionAmended
+	//	*Update_MemberAdmitted
+	//	*Update_MemberSuspended
+	//	*Update_MemberReinstated
+	//	*Update_MemberLeft
+	//	*Update_RootRotated
+	//	*Update_RootReplaced
+	//	*Update_AgencyEnrolled
+	//	*Update_AgencyRetired
+	//	*Update_KeyEnrolled
+	//	*Update_KeyRotated
+	//	*Update_KeyRevoked
+	//	*Update_AudienceFormed
+	//	*Update_AudienceJoined
+	//	*Update_AudienceLeft
+	//	*Update_AudienceAmended
 	Change        isUpdate_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -144,7 +226,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -156,7 +238,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -169,7 +251,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{2}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Update) GetVersion() uint64 {
@@ -184,6 +266,20 @@ func (x *Update) GetPrevious() []byte {
 		return x.Previous
 	}
 	return nil
+}
+
+func (x *Update) GetCharter() []byte {
+	if x != nil {
+		return x.Charter
+	}
+	return nil
+}
+
+func (x *Update) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
 }
 
 func (x *Update) GetChange() isUpdate_Change {
@@ -202,6 +298,159 @@ func (x *Update) GetFounding() *Founding {
 	return nil
 }
 
+func (x *Update) GetCharterAmended() *CharterAmended {
+	if x != nil {
+		if x, ok := x.Change.(*Update_CharterAmended); ok {
+			return x.CharterAmended
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetRetentionAmended() *RetentionAmended {
+	if x != nil {
+		if x, ok := x.Change.(*Update_RetentionAmended); ok {
+			return x.RetentionAmended
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetMemberAdmitted() *MemberAdmitted {
+	if x != nil {
+		if x, ok := x.Change.(*Update_MemberAdmitted); ok {
+			return x.MemberAdmitted
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetMemberSuspended() *MemberSuspended {
+	if x != nil {
+		if x, ok := x.Change.(*Update_MemberSuspended); ok {
+			return x.MemberSuspended
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetMemberReinstated() *MemberReinstated {
+	if x != nil {
+		if x, ok := x.Change.(*Update_MemberReinstated); ok {
+			return x.MemberReinstated
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetMemberLeft() *MemberLeft {
+	if x != nil {
+		if x, ok := x.Change.(*Update_MemberLeft); ok {
+			return x.MemberLeft
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetRootRotated() *RootRotated {
+	if x != nil {
+		if x, ok := x.Change.(*Update_RootRotated); ok {
+			return x.RootRotated
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetRootReplaced() *RootReplaced {
+	if x != nil {
+		if x, ok := x.Change.(*Update_RootReplaced); ok {
+			return x.RootReplaced
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAgencyEnrolled() *AgencyEnrolled {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AgencyEnrolled); ok {
+			return x.AgencyEnrolled
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAgencyRetired() *AgencyRetired {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AgencyRetired); ok {
+			return x.AgencyRetired
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetKeyEnrolled() *KeyEnrolled {
+	if x != nil {
+		if x, ok := x.Change.(*Update_KeyEnrolled); ok {
+			return x.KeyEnrolled
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetKeyRotated() *KeyRotated {
+	if x != nil {
+		if x, ok := x.Change.(*Update_KeyRotated); ok {
+			return x.KeyRotated
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetKeyRevoked() *KeyRevoked {
+	if x != nil {
+		if x, ok := x.Change.(*Update_KeyRevoked); ok {
+			return x.KeyRevoked
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAudienceFormed() *AudienceFormed {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AudienceFormed); ok {
+			return x.AudienceFormed
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAudienceJoined() *AudienceJoined {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AudienceJoined); ok {
+			return x.AudienceJoined
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAudienceLeft() *AudienceLeft {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AudienceLeft); ok {
+			return x.AudienceLeft
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetAudienceAmended() *AudienceAmended {
+	if x != nil {
+		if x, ok := x.Change.(*Update_AudienceAmended); ok {
+			return x.AudienceAmended
+		}
+	}
+	return nil
+}
+
 type isUpdate_Change interface {
 	isUpdate_Change()
 }
@@ -210,7 +459,109 @@ type Update_Founding struct {
 	Founding *Founding `protobuf:"bytes,10,opt,name=founding,proto3,oneof"`
 }
 
+type Update_CharterAmended struct {
+	CharterAmended *CharterAmended `protobuf:"bytes,11,opt,name=charter_amended,json=charterAmended,proto3,oneof"`
+}
+
+type Update_RetentionAmended struct {
+	RetentionAmended *RetentionAmended `protobuf:"bytes,12,opt,name=retention_amended,json=retentionAmended,proto3,oneof"`
+}
+
+type Update_MemberAdmitted struct {
+	MemberAdmitted *MemberAdmitted `protobuf:"bytes,13,opt,name=member_admitted,json=memberAdmitted,proto3,oneof"`
+}
+
+type Update_MemberSuspended struct {
+	MemberSuspended *MemberSuspended `protobuf:"bytes,14,opt,name=member_suspended,json=memberSuspended,proto3,oneof"`
+}
+
+type Update_MemberReinstated struct {
+	MemberReinstated *MemberReinstated `protobuf:"bytes,15,opt,name=member_reinstated,json=memberReinstated,proto3,oneof"`
+}
+
+type Update_MemberLeft struct {
+	MemberLeft *MemberLeft `protobuf:"bytes,16,opt,name=member_left,json=memberLeft,proto3,oneof"`
+}
+
+type Update_RootRotated struct {
+	RootRotated *RootRotated `protobuf:"bytes,17,opt,name=root_rotated,json=rootRotated,proto3,oneof"`
+}
+
+type Update_RootReplaced struct {
+	RootReplaced *RootReplaced `protobuf:"bytes,18,opt,name=root_replaced,json=rootReplaced,proto3,oneof"`
+}
+
+type Update_AgencyEnrolled struct {
+	AgencyEnrolled *AgencyEnrolled `protobuf:"bytes,19,opt,name=agency_enrolled,json=agencyEnrolled,proto3,oneof"`
+}
+
+type Update_AgencyRetired struct {
+	AgencyRetired *AgencyRetired `protobuf:"bytes,20,opt,name=agency_retired,json=agencyRetired,proto3,oneof"`
+}
+
+type Update_KeyEnrolled struct {
+	KeyEnrolled *KeyEnrolled `protobuf:"bytes,21,opt,name=key_enrolled,json=keyEnrolled,proto3,oneof"`
+}
+
+type Update_KeyRotated struct {
+	KeyRotated *KeyRotated `protobuf:"bytes,22,opt,name=key_rotated,json=keyRotated,proto3,oneof"`
+}
+
+type Update_KeyRevoked struct {
+	KeyRevoked *KeyRevoked `protobuf:"bytes,23,opt,name=key_revoked,json=keyRevoked,proto3,oneof"`
+}
+
+type Update_AudienceFormed struct {
+	AudienceFormed *AudienceFormed `protobuf:"bytes,24,opt,name=audience_formed,json=audienceFormed,proto3,oneof"`
+}
+
+type Update_AudienceJoined struct {
+	AudienceJoined *AudienceJoined `protobuf:"bytes,25,opt,name=audience_joined,json=audienceJoined,proto3,oneof"`
+}
+
+type Update_AudienceLeft struct {
+	AudienceLeft *AudienceLeft `protobuf:"bytes,26,opt,name=audience_left,json=audienceLeft,proto3,oneof"`
+}
+
+type Update_AudienceAmended struct {
+	AudienceAmended *AudienceAmended `protobuf:"bytes,27,opt,name=audience_amended,json=audienceAmended,proto3,oneof"`
+}
+
 func (*Update_Founding) isUpdate_Change() {}
+
+func (*Update_CharterAmended) isUpdate_Change() {}
+
+func (*Update_RetentionAmended) isUpdate_Change() {}
+
+func (*Update_MemberAdmitted) isUpdate_Change() {}
+
+func (*Update_MemberSuspended) isUpdate_Change() {}
+
+func (*Update_MemberReinstated) isUpdate_Change() {}
+
+func (*Update_MemberLeft) isUpdate_Change() {}
+
+func (*Update_RootRotated) isUpdate_Change() {}
+
+func (*Update_RootReplaced) isUpdate_Change() {}
+
+func (*Update_AgencyEnrolled) isUpdate_Change() {}
+
+func (*Update_AgencyRetired) isUpdate_Change() {}
+
+func (*Update_KeyEnrolled) isUpdate_Change() {}
+
+func (*Update_KeyRotated) isUpdate_Change() {}
+
+func (*Update_KeyRevoked) isUpdate_Change() {}
+
+func (*Update_AudienceFormed) isUpdate_Change() {}
+
+func (*Update_AudienceJoined) isUpdate_Change() {}
+
+func (*Update_AudienceLeft) isUpdate_Change() {}
+
+func (*Update_AudienceAmended) isUpdate_Change() {}
 
 // Founding is the charter: everything that the log is founded on.
 type Founding struct {
@@ -230,7 +581,7 @@ type Founding struct {
 
 func (x *Founding) Reset() {
 	*x = Founding{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -242,7 +593,7 @@ func (x *Founding) String() string {
 func (*Founding) ProtoMessage() {}
 
 func (x *Founding) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -255,7 +606,7 @@ func (x *Founding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Founding.ProtoReflect.Descriptor instead.
 func (*Founding) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Founding) GetName() string {
@@ -324,16 +675,18 @@ func (x *Founding) GetRetentionClasses() []*RetentionClass {
 // Member is a state. The registry knows it by its code and nothing else.
 type Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`                      // ISO 3166-1 alpha-2
-	RootKey       []byte                 `protobuf:"bytes,2,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`       // 32 bytes, Ed25519, kept offline
-	MirrorKey     []byte                 `protobuf:"bytes,3,opt,name=mirror_key,json=mirrorKey,proto3" json:"mirror_key,omitempty"` // 32 bytes, Ed25519: its desk cosigns checkpoints with it
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`                         // ISO 3166-1 alpha-2
+	RootKey       []byte                 `protobuf:"bytes,2,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`          // 32 bytes, Ed25519, kept offline
+	MirrorKey     []byte                 `protobuf:"bytes,3,opt,name=mirror_key,json=mirrorKey,proto3" json:"mirror_key,omitempty"`    // 32 bytes, Ed25519: its desk cosigns checkpoints with it
+	RootNext      []byte                 `protobuf:"bytes,4,opt,name=root_next,json=rootNext,proto3" json:"root_next,omitempty"`       // commitment to the next root key, 32 bytes; may be empty in a founding
+	MirrorNext    []byte                 `protobuf:"bytes,5,opt,name=mirror_next,json=mirrorNext,proto3" json:"mirror_next,omitempty"` // commitment to the next mirror key, likewise
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +698,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +711,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Member) GetCountry() string {
@@ -382,20 +735,35 @@ func (x *Member) GetMirrorKey() []byte {
 	return nil
 }
 
+func (x *Member) GetRootNext() []byte {
+	if x != nil {
+		return x.RootNext
+	}
+	return nil
+}
+
+func (x *Member) GetMirrorNext() []byte {
+	if x != nil {
+		return x.MirrorNext
+	}
+	return nil
+}
+
 // Agency belongs to one member and publishes under its own key.
 type Agency struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
-	Agency        string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`                                 // identifier, a NATS subject token
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                     // as the agency calls itself
-	PublisherKey  []byte                 `protobuf:"bytes,4,opt,name=publisher_key,json=publisherKey,proto3" json:"publisher_key,omitempty"` // 32 bytes, Ed25519
+	Agency        string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`                                    // identifier, a NATS subject token
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                        // as the agency calls itself
+	PublisherKey  []byte                 `protobuf:"bytes,4,opt,name=publisher_key,json=publisherKey,proto3" json:"publisher_key,omitempty"`    // 32 bytes, Ed25519
+	PublisherNext []byte                 `protobuf:"bytes,5,opt,name=publisher_next,json=publisherNext,proto3" json:"publisher_next,omitempty"` // commitment to the next one, 32 bytes; may be empty in a founding
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Agency) Reset() {
 	*x = Agency{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +775,7 @@ func (x *Agency) String() string {
 func (*Agency) ProtoMessage() {}
 
 func (x *Agency) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +788,7 @@ func (x *Agency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agency.ProtoReflect.Descriptor instead.
 func (*Agency) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Agency) GetCountry() string {
@@ -451,19 +819,27 @@ func (x *Agency) GetPublisherKey() []byte {
 	return nil
 }
 
+func (x *Agency) GetPublisherNext() []byte {
+	if x != nil {
+		return x.PublisherNext
+	}
+	return nil
+}
+
 // Audience is a set of members who share what is addressed to it.
 type Audience struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Audience      string                 `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"` // identifier, a NATS subject token
-	Members       []string               `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`   // country codes
-	Purposes      []string               `protobuf:"bytes,3,rep,name=purposes,proto3" json:"purposes,omitempty"` // what its events may be used for
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Audience         string                 `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`                                         // identifier, a NATS subject token
+	Members          []string               `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`                                           // country codes
+	Purposes         []string               `protobuf:"bytes,3,rep,name=purposes,proto3" json:"purposes,omitempty"`                                         // what its events may be used for
+	RetentionClasses []string               `protobuf:"bytes,4,rep,name=retention_classes,json=retentionClasses,proto3" json:"retention_classes,omitempty"` // that its events may have; none named: all
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Audience) Reset() {
 	*x = Audience{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +851,7 @@ func (x *Audience) String() string {
 func (*Audience) ProtoMessage() {}
 
 func (x *Audience) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +864,7 @@ func (x *Audience) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audience.ProtoReflect.Descriptor instead.
 func (*Audience) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Audience) GetAudience() string {
@@ -512,6 +888,13 @@ func (x *Audience) GetPurposes() []string {
 	return nil
 }
 
+func (x *Audience) GetRetentionClasses() []string {
+	if x != nil {
+		return x.RetentionClasses
+	}
+	return nil
+}
+
 // RetentionClass bounds how long content lives.
 type RetentionClass struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -523,7 +906,7 @@ type RetentionClass struct {
 
 func (x *RetentionClass) Reset() {
 	*x = RetentionClass{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +918,7 @@ func (x *RetentionClass) String() string {
 func (*RetentionClass) ProtoMessage() {}
 
 func (x *RetentionClass) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +931,7 @@ func (x *RetentionClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionClass.ProtoReflect.Descriptor instead.
 func (*RetentionClass) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RetentionClass) GetRetention() string {
@@ -565,24 +948,1269 @@ func (x *RetentionClass) GetDays() uint32 {
 	return 0
 }
 
+// CharterAmended changes what the charter itself says. What is absent stays.
+type CharterAmended struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Threshold     *uint32                `protobuf:"varint,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	Quorum        *uint32                `protobuf:"varint,2,opt,name=quorum,proto3,oneof" json:"quorum,omitempty"`
+	NotaryKey     []byte                 `protobuf:"bytes,3,opt,name=notary_key,json=notaryKey,proto3" json:"notary_key,omitempty"` // 32 bytes; signs every checkpoint of a size above this update's index
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CharterAmended) Reset() {
+	*x = CharterAmended{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CharterAmended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CharterAmended) ProtoMessage() {}
+
+func (x *CharterAmended) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CharterAmended.ProtoReflect.Descriptor instead.
+func (*CharterAmended) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CharterAmended) GetThreshold() uint32 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *CharterAmended) GetQuorum() uint32 {
+	if x != nil && x.Quorum != nil {
+		return *x.Quorum
+	}
+	return 0
+}
+
+func (x *CharterAmended) GetNotaryKey() []byte {
+	if x != nil {
+		return x.NotaryKey
+	}
+	return nil
+}
+
+// RetentionAmended adds retention classes, or gives classes other days. None is taken away:
+// events name them.
+type RetentionAmended struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	RetentionClasses []*RetentionClass      `protobuf:"bytes,1,rep,name=retention_classes,json=retentionClasses,proto3" json:"retention_classes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RetentionAmended) Reset() {
+	*x = RetentionAmended{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetentionAmended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetentionAmended) ProtoMessage() {}
+
+func (x *RetentionAmended) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetentionAmended.ProtoReflect.Descriptor instead.
+func (*RetentionAmended) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RetentionAmended) GetRetentionClasses() []*RetentionClass {
+	if x != nil {
+		return x.RetentionClasses
+	}
+	return nil
+}
+
+// MemberAdmitted takes a country in, also one that had left. It reads nothing before it joins an audience.
+type MemberAdmitted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        *Member                `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"` // with both commitments
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberAdmitted) Reset() {
+	*x = MemberAdmitted{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberAdmitted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberAdmitted) ProtoMessage() {}
+
+func (x *MemberAdmitted) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberAdmitted.ProtoReflect.Descriptor instead.
+func (*MemberAdmitted) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MemberAdmitted) GetMember() *Member {
+	if x != nil {
+		return x.Member
+	}
+	return nil
+}
+
+// MemberSuspended ends, until it is reinstated, a member's publishing, reading and cosigning.
+type MemberSuspended struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"` // in plain words, for everybody to read
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberSuspended) Reset() {
+	*x = MemberSuspended{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberSuspended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberSuspended) ProtoMessage() {}
+
+func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberSuspended.ProtoReflect.Descriptor instead.
+func (*MemberSuspended) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MemberSuspended) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// MemberReinstated ends a suspension. What was said meanwhile stays closed to the member.
+type MemberReinstated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberReinstated) Reset() {
+	*x = MemberReinstated{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberReinstated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberReinstated) ProtoMessage() {}
+
+func (x *MemberReinstated) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberReinstated.ProtoReflect.Descriptor instead.
+func (*MemberReinstated) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *MemberReinstated) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+// MemberLeft is a country's own leave. Its events stay; it reads nothing more.
+type MemberLeft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberLeft) Reset() {
+	*x = MemberLeft{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberLeft) ProtoMessage() {}
+
+func (x *MemberLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberLeft.ProtoReflect.Descriptor instead.
+func (*MemberLeft) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MemberLeft) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+// RootRotated exchanges a root for the one that it was committed to. The new root signs, alone.
+type RootRotated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	RootKey       []byte                 `protobuf:"bytes,2,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	RootNext      []byte                 `protobuf:"bytes,3,opt,name=root_next,json=rootNext,proto3" json:"root_next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RootRotated) Reset() {
+	*x = RootRotated{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RootRotated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RootRotated) ProtoMessage() {}
+
+func (x *RootRotated) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RootRotated.ProtoReflect.Descriptor instead.
+func (*RootRotated) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RootRotated) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *RootRotated) GetRootKey() []byte {
+	if x != nil {
+		return x.RootKey
+	}
+	return nil
+}
+
+func (x *RootRotated) GetRootNext() []byte {
+	if x != nil {
+		return x.RootNext
+	}
+	return nil
+}
+
+// RootReplaced gives a country that has lost its root another one, by the others' consent.
+type RootReplaced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	RootKey       []byte                 `protobuf:"bytes,2,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	RootNext      []byte                 `protobuf:"bytes,3,opt,name=root_next,json=rootNext,proto3" json:"root_next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RootReplaced) Reset() {
+	*x = RootReplaced{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RootReplaced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RootReplaced) ProtoMessage() {}
+
+func (x *RootReplaced) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RootReplaced.ProtoReflect.Descriptor instead.
+func (*RootReplaced) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RootReplaced) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *RootReplaced) GetRootKey() []byte {
+	if x != nil {
+		return x.RootKey
+	}
+	return nil
+}
+
+func (x *RootReplaced) GetRootNext() []byte {
+	if x != nil {
+		return x.RootNext
+	}
+	return nil
+}
+
+// AgencyEnrolled lets an agency publish, by its own country's root.
+type AgencyEnrolled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Agency        *Agency                `protobuf:"bytes,1,opt,name=agency,proto3" json:"agency,omitempty"` // with its commitment
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgencyEnrolled) Reset() {
+	*x = AgencyEnrolled{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgencyEnrolled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgencyEnrolled) ProtoMessage() {}
+
+func (x *AgencyEnrolled) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgencyEnrolled.ProtoReflect.Descriptor instead.
+func (*AgencyEnrolled) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AgencyEnrolled) GetAgency() *Agency {
+	if x != nil {
+		return x.Agency
+	}
+	return nil
+}
+
+// AgencyRetired ends an agency. Its identifier is not used again.
+type AgencyRetired struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	Agency        string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgencyRetired) Reset() {
+	*x = AgencyRetired{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgencyRetired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgencyRetired) ProtoMessage() {}
+
+func (x *AgencyRetired) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgencyRetired.ProtoReflect.Descriptor instead.
+func (*AgencyRetired) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *AgencyRetired) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *AgencyRetired) GetAgency() string {
+	if x != nil {
+		return x.Agency
+	}
+	return ""
+}
+
+// KeyOwner names whose key it is, and what for.
+type KeyOwner struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Country string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	// Types that are valid to be assigned to Purpose:
+	//
+	//	*KeyOwner_Agency
+	//	*KeyOwner_Mirror
+	//	*KeyOwner_Compartment
+	Purpose       isKeyOwner_Purpose `protobuf_oneof:"purpose"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyOwner) Reset() {
+	*x = KeyOwner{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyOwner) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyOwner) ProtoMessage() {}
+
+func (x *KeyOwner) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyOwner.ProtoReflect.Descriptor instead.
+func (*KeyOwner) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *KeyOwner) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *KeyOwner) GetPurpose() isKeyOwner_Purpose {
+	if x != nil {
+		return x.Purpose
+	}
+	return nil
+}
+
+func (x *KeyOwner) GetAgency() string {
+	if x != nil {
+		if x, ok := x.Purpose.(*KeyOwner_Agency); ok {
+			return x.Agency
+		}
+	}
+	return ""
+}
+
+func (x *KeyOwner) GetMirror() *Mirror {
+	if x != nil {
+		if x, ok := x.Purpose.(*KeyOwner_Mirror); ok {
+			return x.Mirror
+		}
+	}
+	return nil
+}
+
+func (x *KeyOwner) GetCompartment() uint32 {
+	if x != nil {
+		if x, ok := x.Purpose.(*KeyOwner_Compartment); ok {
+			return x.Compartment
+		}
+	}
+	return 0
+}
+
+type isKeyOwner_Purpose interface {
+	isKeyOwner_Purpose()
+}
+
+type KeyOwner_Agency struct {
+	Agency string `protobuf:"bytes,2,opt,name=agency,proto3,oneof"` // the publisher key of this agency
+}
+
+type KeyOwner_Mirror struct {
+	Mirror *Mirror `protobuf:"bytes,3,opt,name=mirror,proto3,oneof"` // the country's mirror key
+}
+
+type KeyOwner_Compartment struct {
+	Compartment uint32 `protobuf:"varint,4,opt,name=compartment,proto3,oneof"` // the desk's opening key of this compartment (event/v1 Compartment)
+}
+
+func (*KeyOwner_Agency) isKeyOwner_Purpose() {}
+
+func (*KeyOwner_Mirror) isKeyOwner_Purpose() {}
+
+func (*KeyOwner_Compartment) isKeyOwner_Purpose() {}
+
+// Mirror is a key purpose that needs no further name.
+type Mirror struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mirror) Reset() {
+	*x = Mirror{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mirror) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mirror) ProtoMessage() {}
+
+func (x *Mirror) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
+func (*Mirror) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+}
+
+// KeyEnrolled gives a purpose that has no key (any more) a new one, by the country's root.
+type KeyEnrolled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         *KeyOwner              `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 32 bytes, Ed25519; an opening key: 1216 bytes, HPKE MLKEM768-X25519
+	Next          []byte                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`                            // commitment to the next key: SHA-256(PAE(tripoint/v1/next, public key))
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyEnrolled) Reset() {
+	*x = KeyEnrolled{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyEnrolled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyEnrolled) ProtoMessage() {}
+
+func (x *KeyEnrolled) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyEnrolled.ProtoReflect.Descriptor instead.
+func (*KeyEnrolled) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *KeyEnrolled) GetOwner() *KeyOwner {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *KeyEnrolled) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *KeyEnrolled) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+// KeyRotated exchanges a key for the one that it was committed to. The new key signs, alone;
+// an opening key cannot sign, and its country's root does.
+type KeyRotated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         *KeyOwner              `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	Next          []byte                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRotated) Reset() {
+	*x = KeyRotated{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRotated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRotated) ProtoMessage() {}
+
+func (x *KeyRotated) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRotated.ProtoReflect.Descriptor instead.
+func (*KeyRotated) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *KeyRotated) GetOwner() *KeyOwner {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *KeyRotated) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *KeyRotated) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+// KeyRevoked ends a key that was lost or is retired, by the country's root.
+type KeyRevoked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         *KeyOwner              `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	DoubtedFrom   uint64                 `protobuf:"varint,2,opt,name=doubted_from,json=doubtedFrom,proto3" json:"doubted_from,omitempty"` // log index from which the owner no longer vouches for what it signed; 0: vouches for all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRevoked) Reset() {
+	*x = KeyRevoked{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRevoked) ProtoMessage() {}
+
+func (x *KeyRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRevoked.ProtoReflect.Descriptor instead.
+func (*KeyRevoked) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *KeyRevoked) GetOwner() *KeyOwner {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *KeyRevoked) GetDoubtedFrom() uint64 {
+	if x != nil {
+		return x.DoubtedFrom
+	}
+	return 0
+}
+
+// AudienceFormed makes an audience, by the consent of all its members.
+type AudienceFormed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Audience      *Audience              `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AudienceFormed) Reset() {
+	*x = AudienceFormed{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudienceFormed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudienceFormed) ProtoMessage() {}
+
+func (x *AudienceFormed) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudienceFormed.ProtoReflect.Descriptor instead.
+func (*AudienceFormed) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *AudienceFormed) GetAudience() *Audience {
+	if x != nil {
+		return x.Audience
+	}
+	return nil
+}
+
+// AudienceJoined takes a member into an audience, by the consent of all who are in it and its
+// own. It reads what is addressed to the audience from then on and nothing from before.
+type AudienceJoined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Audience      string                 `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`
+	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AudienceJoined) Reset() {
+	*x = AudienceJoined{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudienceJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudienceJoined) ProtoMessage() {}
+
+func (x *AudienceJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudienceJoined.ProtoReflect.Descriptor instead.
+func (*AudienceJoined) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *AudienceJoined) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *AudienceJoined) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+// AudienceLeft is a member's own leave. It reads nothing more of the audience.
+type AudienceLeft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Audience      string                 `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`
+	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AudienceLeft) Reset() {
+	*x = AudienceLeft{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudienceLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudienceLeft) ProtoMessage() {}
+
+func (x *AudienceLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudienceLeft.ProtoReflect.Descriptor instead.
+func (*AudienceLeft) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AudienceLeft) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *AudienceLeft) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+// AudienceAmended exchanges an audience's purposes and retention classes, by the consent of all its members.
+type AudienceAmended struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Audience         string                 `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`
+	Purposes         []string               `protobuf:"bytes,2,rep,name=purposes,proto3" json:"purposes,omitempty"`
+	RetentionClasses []string               `protobuf:"bytes,3,rep,name=retention_classes,json=retentionClasses,proto3" json:"retention_classes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *AudienceAmended) Reset() {
+	*x = AudienceAmended{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudienceAmended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudienceAmended) ProtoMessage() {}
+
+func (x *AudienceAmended) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudienceAmended.ProtoReflect.Descriptor instead.
+func (*AudienceAmended) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AudienceAmended) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *AudienceAmended) GetPurposes() []string {
+	if x != nil {
+		return x.Purposes
+	}
+	return nil
+}
+
+func (x *AudienceAmended) GetRetentionClasses() []string {
+	if x != nil {
+		return x.RetentionClasses
+	}
+	return nil
+}
+
+// Entry is one message of the registry with its place in the log.
+type Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // log index
+	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // a serialised SignedUpdate, or what else lay there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Entry) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Entry) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Entry) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// Book is the registry as a file: all messages on reg.* subjects up to a size of the log, in
+// their order. It proves nothing by itself; whoever holds the charter digest folds it.
+type Book struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	LogSize       uint64                 `protobuf:"varint,2,opt,name=log_size,json=logSize,proto3" json:"log_size,omitempty"` // messages of the log that were looked through
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Book) Reset() {
+	*x = Book{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Book) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Book) ProtoMessage() {}
+
+func (x *Book) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Book.ProtoReflect.Descriptor instead.
+func (*Book) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Book) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *Book) GetLogSize() uint64 {
+	if x != nil {
+		return x.LogSize
+	}
+	return 0
+}
+
+// Proposal is an update on its way from root to root, as a file carried by hand.
+type Proposal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signed        *SignedUpdate          `protobuf:"bytes,1,opt,name=signed,proto3" json:"signed,omitempty"`
+	Book          *Book                  `protobuf:"bytes,2,opt,name=book,proto3" json:"book,omitempty"` // the registry that it builds on, so that a machine without a network can show what it changes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proposal) Reset() {
+	*x = Proposal{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proposal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proposal) ProtoMessage() {}
+
+func (x *Proposal) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
+func (*Proposal) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Proposal) GetSigned() *SignedUpdate {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *Proposal) GetBook() *Book {
+	if x != nil {
+		return x.Book
+	}
+	return nil
+}
+
 var File_tripoint_registry_v1_registry_proto protoreflect.FileDescriptor
 
 const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	"#tripoint/registry/v1/registry.proto\x12\x14tripoint.registry.v1\"k\n" +
+	"#tripoint/registry/v1/registry.proto\x12\x14tripoint.registry.v1\"\xaf\x01\n" +
 	"\fSignedUpdate\x12\x16\n" +
 	"\x06update\x18\x01 \x01(\fR\x06update\x12C\n" +
 	"\n" +
 	"signatures\x18\x02 \x03(\v2#.tripoint.registry.v1.RootSignatureR\n" +
-	"signatures\"G\n" +
+	"signatures\x12B\n" +
+	"\vpossessions\x18\x03 \x03(\v2 .tripoint.registry.v1.PossessionR\vpossessions\"G\n" +
 	"\rRootSignature\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x86\x01\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"I\n" +
+	"\n" +
+	"Possession\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xed\v\n" +
 	"\x06Update\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1a\n" +
-	"\bprevious\x18\x02 \x01(\fR\bprevious\x12<\n" +
+	"\bprevious\x18\x02 \x01(\fR\bprevious\x12\x18\n" +
+	"\acharter\x18\x03 \x01(\fR\acharter\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\x04 \x01(\x04R\tlastIndex\x12<\n" +
 	"\bfounding\x18\n" +
-	" \x01(\v2\x1e.tripoint.registry.v1.FoundingH\x00R\bfoundingB\b\n" +
+	" \x01(\v2\x1e.tripoint.registry.v1.FoundingH\x00R\bfounding\x12O\n" +
+	"\x0fcharter_amended\x18\v \x01(\v2$.tripoint.registry.v1.CharterAmendedH\x00R\x0echarterAmended\x12U\n" +
+	"\x11retention_amended\x18\f \x01(\v2&.tripoint.registry.v1.RetentionAmendedH\x00R\x10retentionAmended\x12O\n" +
+	"\x0fmember_admitted\x18\r \x01(\v2$.tripoint.registry.v1.MemberAdmittedH\x00R\x0ememberAdmitted\x12R\n" +
+	"\x10member_suspended\x18\x0e \x01(\v2%.tripoint.registry.v1.MemberSuspendedH\x00R\x0fmemberSuspended\x12U\n" +
+	"\x11member_reinstated\x18\x0f \x01(\v2&.tripoint.registry.v1.MemberReinstatedH\x00R\x10memberReinstated\x12C\n" +
+	"\vmember_left\x18\x10 \x01(\v2 .tripoint.registry.v1.MemberLeftH\x00R\n" +
+	"memberLeft\x12F\n" +
+	"\froot_rotated\x18\x11 \x01(\v2!.tripoint.registry.v1.RootRotatedH\x00R\vrootRotated\x12I\n" +
+	"\rroot_replaced\x18\x12 \x01(\v2\".tripoint.registry.v1.RootReplacedH\x00R\frootReplaced\x12O\n" +
+	"\x0fagency_enrolled\x18\x13 \x01(\v2$.tripoint.registry.v1.AgencyEnrolledH\x00R\x0eagencyEnrolled\x12L\n" +
+	"\x0eagency_retired\x18\x14 \x01(\v2#.tripoint.registry.v1.AgencyRetiredH\x00R\ragencyRetired\x12F\n" +
+	"\fkey_enrolled\x18\x15 \x01(\v2!.tripoint.registry.v1.KeyEnrolledH\x00R\vkeyEnrolled\x12C\n" +
+	"\vkey_rotated\x18\x16 \x01(\v2 .tripoint.registry.v1.KeyRotatedH\x00R\n" +
+	"keyRotated\x12C\n" +
+	"\vkey_revoked\x18\x17 \x01(\v2 .tripoint.registry.v1.KeyRevokedH\x00R\n" +
+	"keyRevoked\x12O\n" +
+	"\x0faudience_formed\x18\x18 \x01(\v2$.tripoint.registry.v1.AudienceFormedH\x00R\x0eaudienceFormed\x12O\n" +
+	"\x0faudience_joined\x18\x19 \x01(\v2$.tripoint.registry.v1.AudienceJoinedH\x00R\x0eaudienceJoined\x12I\n" +
+	"\raudience_left\x18\x1a \x01(\v2\".tripoint.registry.v1.AudienceLeftH\x00R\faudienceLeft\x12R\n" +
+	"\x10audience_amended\x18\x1b \x01(\v2%.tripoint.registry.v1.AudienceAmendedH\x00R\x0faudienceAmendedB\b\n" +
 	"\x06change\"\x8e\x03\n" +
 	"\bFounding\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
@@ -594,24 +2222,106 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\amembers\x18\x06 \x03(\v2\x1c.tripoint.registry.v1.MemberR\amembers\x128\n" +
 	"\bagencies\x18\a \x03(\v2\x1c.tripoint.registry.v1.AgencyR\bagencies\x12<\n" +
 	"\taudiences\x18\b \x03(\v2\x1e.tripoint.registry.v1.AudienceR\taudiences\x12Q\n" +
-	"\x11retention_classes\x18\t \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\"\\\n" +
+	"\x11retention_classes\x18\t \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\"\x9a\x01\n" +
 	"\x06Member\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x19\n" +
 	"\broot_key\x18\x02 \x01(\fR\arootKey\x12\x1d\n" +
 	"\n" +
-	"mirror_key\x18\x03 \x01(\fR\tmirrorKey\"s\n" +
+	"mirror_key\x18\x03 \x01(\fR\tmirrorKey\x12\x1b\n" +
+	"\troot_next\x18\x04 \x01(\fR\brootNext\x12\x1f\n" +
+	"\vmirror_next\x18\x05 \x01(\fR\n" +
+	"mirrorNext\"\x9a\x01\n" +
 	"\x06Agency\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12#\n" +
-	"\rpublisher_key\x18\x04 \x01(\fR\fpublisherKey\"\\\n" +
+	"\rpublisher_key\x18\x04 \x01(\fR\fpublisherKey\x12%\n" +
+	"\x0epublisher_next\x18\x05 \x01(\fR\rpublisherNext\"\x89\x01\n" +
 	"\bAudience\x12\x1a\n" +
 	"\baudience\x18\x01 \x01(\tR\baudience\x12\x18\n" +
 	"\amembers\x18\x02 \x03(\tR\amembers\x12\x1a\n" +
-	"\bpurposes\x18\x03 \x03(\tR\bpurposes\"B\n" +
+	"\bpurposes\x18\x03 \x03(\tR\bpurposes\x12+\n" +
+	"\x11retention_classes\x18\x04 \x03(\tR\x10retentionClasses\"B\n" +
 	"\x0eRetentionClass\x12\x1c\n" +
 	"\tretention\x18\x01 \x01(\tR\tretention\x12\x12\n" +
-	"\x04days\x18\x02 \x01(\rR\x04daysBDZBgithub.com/tripoint/tripoint/proto/tripoint/registry/v1;registryv1b\x06proto3"
+	"\x04days\x18\x02 \x01(\rR\x04days\"\x88\x01\n" +
+	"\x0eCharterAmended\x12!\n" +
+	"\tthreshold\x18\x01 \x01(\rH\x00R\tthreshold\x88\x01\x01\x12\x1b\n" +
+	"\x06quorum\x18\x02 \x01(\rH\x01R\x06quorum\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"notary_key\x18\x03 \x01(\fR\tnotaryKeyB\f\n" +
+	"\n" +
+	"_thresholdB\t\n" +
+	"\a_quorum\"e\n" +
+	"\x10RetentionAmended\x12Q\n" +
+	"\x11retention_classes\x18\x01 \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\"F\n" +
+	"\x0eMemberAdmitted\x124\n" +
+	"\x06member\x18\x01 \x01(\v2\x1c.tripoint.registry.v1.MemberR\x06member\"C\n" +
+	"\x0fMemberSuspended\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\",\n" +
+	"\x10MemberReinstated\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\"&\n" +
+	"\n" +
+	"MemberLeft\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\"_\n" +
+	"\vRootRotated\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x19\n" +
+	"\broot_key\x18\x02 \x01(\fR\arootKey\x12\x1b\n" +
+	"\troot_next\x18\x03 \x01(\fR\brootNext\"`\n" +
+	"\fRootReplaced\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x19\n" +
+	"\broot_key\x18\x02 \x01(\fR\arootKey\x12\x1b\n" +
+	"\troot_next\x18\x03 \x01(\fR\brootNext\"F\n" +
+	"\x0eAgencyEnrolled\x124\n" +
+	"\x06agency\x18\x01 \x01(\v2\x1c.tripoint.registry.v1.AgencyR\x06agency\"A\n" +
+	"\rAgencyRetired\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
+	"\x06agency\x18\x02 \x01(\tR\x06agency\"\xa5\x01\n" +
+	"\bKeyOwner\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x18\n" +
+	"\x06agency\x18\x02 \x01(\tH\x00R\x06agency\x126\n" +
+	"\x06mirror\x18\x03 \x01(\v2\x1c.tripoint.registry.v1.MirrorH\x00R\x06mirror\x12\"\n" +
+	"\vcompartment\x18\x04 \x01(\rH\x00R\vcompartmentB\t\n" +
+	"\apurpose\"\b\n" +
+	"\x06Mirror\"v\n" +
+	"\vKeyEnrolled\x124\n" +
+	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x12\n" +
+	"\x04next\x18\x03 \x01(\fR\x04next\"u\n" +
+	"\n" +
+	"KeyRotated\x124\n" +
+	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x12\n" +
+	"\x04next\x18\x03 \x01(\fR\x04next\"e\n" +
+	"\n" +
+	"KeyRevoked\x124\n" +
+	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12!\n" +
+	"\fdoubted_from\x18\x02 \x01(\x04R\vdoubtedFrom\"L\n" +
+	"\x0eAudienceFormed\x12:\n" +
+	"\baudience\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.AudienceR\baudience\"F\n" +
+	"\x0eAudienceJoined\x12\x1a\n" +
+	"\baudience\x18\x01 \x01(\tR\baudience\x12\x18\n" +
+	"\acountry\x18\x02 \x01(\tR\acountry\"D\n" +
+	"\fAudienceLeft\x12\x1a\n" +
+	"\baudience\x18\x01 \x01(\tR\baudience\x12\x18\n" +
+	"\acountry\x18\x02 \x01(\tR\acountry\"v\n" +
+	"\x0fAudienceAmended\x12\x1a\n" +
+	"\baudience\x18\x01 \x01(\tR\baudience\x12\x1a\n" +
+	"\bpurposes\x18\x02 \x03(\tR\bpurposes\x12+\n" +
+	"\x11retention_classes\x18\x03 \x03(\tR\x10retentionClasses\"Q\n" +
+	"\x05Entry\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\fR\amessage\"X\n" +
+	"\x04Book\x125\n" +
+	"\aentries\x18\x01 \x03(\v2\x1b.tripoint.registry.v1.EntryR\aentries\x12\x19\n" +
+	"\blog_size\x18\x02 \x01(\x04R\alogSize\"v\n" +
+	"\bProposal\x12:\n" +
+	"\x06signed\x18\x01 \x01(\v2\".tripoint.registry.v1.SignedUpdateR\x06signed\x12.\n" +
+	"\x04book\x18\x02 \x01(\v2\x1a.tripoint.registry.v1.BookR\x04bookBDZBgithub.com/tripoint/tripoint/proto/tripoint/registry/v1;registryv1b\x06proto3"
 
 var (
 	file_tripoint_registry_v1_registry_proto_rawDescOnce sync.Once
@@ -625,29 +2335,81 @@ func file_tripoint_registry_v1_registry_proto_rawDescGZIP() []byte {
 	return file_tripoint_registry_v1_registry_proto_rawDescData
 }
 
-var file_tripoint_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_tripoint_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_tripoint_registry_v1_registry_proto_goTypes = []any{
-	(*SignedUpdate)(nil),   // 0: tripoint.registry.v1.SignedUpdate
-	(*RootSignature)(nil),  // 1: tripoint.registry.v1.RootSignature
-	(*Update)(nil),         // 2: tripoint.registry.v1.Update
-	(*Founding)(nil),       // 3: tripoint.registry.v1.Founding
-	(*Member)(nil),         // 4: tripoint.registry.v1.Member
-	(*Agency)(nil),         // 5: tripoint.registry.v1.Agency
-	(*Audience)(nil),       // 6: tripoint.registry.v1.Audience
-	(*RetentionClass)(nil), // 7: tripoint.registry.v1.RetentionClass
+	(*SignedUpdate)(nil),     // 0: tripoint.registry.v1.SignedUpdate
+	(*RootSignature)(nil),    // 1: tripoint.registry.v1.RootSignature
+	(*Possession)(nil),       // 2: tripoint.registry.v1.Possession
+	(*Update)(nil),           // 3: tripoint.registry.v1.Update
+	(*Founding)(nil),         // 4: tripoint.registry.v1.Founding
+	(*Member)(nil),           // 5: tripoint.registry.v1.Member
+	(*Agency)(nil),           // 6: tripoint.registry.v1.Agency
+	(*Audience)(nil),         // 7: tripoint.registry.v1.Audience
+	(*RetentionClass)(nil),   // 8: tripoint.registry.v1.RetentionClass
+	(*CharterAmended)(nil),   // 9: tripoint.registry.v1.CharterAmended
+	(*RetentionAmended)(nil), // 10: tripoint.registry.v1.RetentionAmended
+	(*MemberAdmitted)(nil),   // 11: tripoint.registry.v1.MemberAdmitted
+	(*MemberSuspended)(nil),  // 12: tripoint.registry.v1.MemberSuspended
+	(*MemberReinstated)(nil), // 13: tripoint.registry.v1.MemberReinstated
+	(*MemberLeft)(nil),       // 14: tripoint.registry.v1.MemberLeft
+	(*RootRotated)(nil),      // 15: tripoint.registry.v1.RootRotated
+	(*RootReplaced)(nil),     // 16: tripoint.registry.v1.RootReplaced
+	(*AgencyEnrolled)(nil),   // 17: tripoint.registry.v1.AgencyEnrolled
+	(*AgencyRetired)(nil),    // 18: tripoint.registry.v1.AgencyRetired
+	(*KeyOwner)(nil),         // 19: tripoint.registry.v1.KeyOwner
+	(*Mirror)(nil),           // 20: tripoint.registry.v1.Mirror
+	(*KeyEnrolled)(nil),      // 21: tripoint.registry.v1.KeyEnrolled
+	(*KeyRotated)(nil),       // 22: tripoint.registry.v1.KeyRotated
+	(*KeyRevoked)(nil),       // 23: tripoint.registry.v1.KeyRevoked
+	(*AudienceFormed)(nil),   // 24: tripoint.registry.v1.AudienceFormed
+	(*AudienceJoined)(nil),   // 25: tripoint.registry.v1.AudienceJoined
+	(*AudienceLeft)(nil),     // 26: tripoint.registry.v1.AudienceLeft
+	(*AudienceAmended)(nil),  // 27: tripoint.registry.v1.AudienceAmended
+	(*Entry)(nil),            // 28: tripoint.registry.v1.Entry
+	(*Book)(nil),             // 29: tripoint.registry.v1.Book
+	(*Proposal)(nil),         // 30: tripoint.registry.v1.Proposal
 }
 var file_tripoint_registry_v1_registry_proto_depIdxs = []int32{
-	1, // 0: tripoint.registry.v1.SignedUpdate.signatures:type_name -> tripoint.registry.v1.RootSignature
-	3, // 1: tripoint.registry.v1.Update.founding:type_name -> tripoint.registry.v1.Founding
-	4, // 2: tripoint.registry.v1.Founding.members:type_name -> tripoint.registry.v1.Member
-	5, // 3: tripoint.registry.v1.Founding.agencies:type_name -> tripoint.registry.v1.Agency
-	6, // 4: tripoint.registry.v1.Founding.audiences:type_name -> tripoint.registry.v1.Audience
-	7, // 5: tripoint.registry.v1.Founding.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	1,  // 0: tripoint.registry.v1.SignedUpdate.signatures:type_name -> tripoint.registry.v1.RootSignature
+	2,  // 1: tripoint.registry.v1.SignedUpdate.possessions:type_name -> tripoint.registry.v1.Possession
+	4,  // 2: tripoint.registry.v1.Update.founding:type_name -> tripoint.registry.v1.Founding
+	9,  // 3: tripoint.registry.v1.Update.charter_amended:type_name -> tripoint.registry.v1.CharterAmended
+	10, // 4: tripoint.registry.v1.Update.retention_amended:type_name -> tripoint.registry.v1.RetentionAmended
+	11, // 5: tripoint.registry.v1.Update.member_admitted:type_name -> tripoint.registry.v1.MemberAdmitted
+	12, // 6: tripoint.registry.v1.Update.member_suspended:type_name -> tripoint.registry.v1.MemberSuspended
+	13, // 7: tripoint.registry.v1.Update.member_reinstated:type_name -> tripoint.registry.v1.MemberReinstated
+	14, // 8: tripoint.registry.v1.Update.member_left:type_name -> tripoint.registry.v1.MemberLeft
+	15, // 9: tripoint.registry.v1.Update.root_rotated:type_name -> tripoint.registry.v1.RootRotated
+	16, // 10: tripoint.registry.v1.Update.root_replaced:type_name -> tripoint.registry.v1.RootReplaced
+	17, // 11: tripoint.registry.v1.Update.agency_enrolled:type_name -> tripoint.registry.v1.AgencyEnrolled
+	18, // 12: tripoint.registry.v1.Update.agency_retired:type_name -> tripoint.registry.v1.AgencyRetired
+	21, // 13: tripoint.registry.v1.Update.key_enrolled:type_name -> tripoint.registry.v1.KeyEnrolled
+	22, // 14: tripoint.registry.v1.Update.key_rotated:type_name -> tripoint.registry.v1.KeyRotated
+	23, // 15: tripoint.registry.v1.Update.key_revoked:type_name -> tripoint.registry.v1.KeyRevoked
+	24, // 16: tripoint.registry.v1.Update.audience_formed:type_name -> tripoint.registry.v1.AudienceFormed
+	25, // 17: tripoint.registry.v1.Update.audience_joined:type_name -> tripoint.registry.v1.AudienceJoined
+	26, // 18: tripoint.registry.v1.Update.audience_left:type_name -> tripoint.registry.v1.AudienceLeft
+	27, // 19: tripoint.registry.v1.Update.audience_amended:type_name -> tripoint.registry.v1.AudienceAmended
+	5,  // 20: tripoint.registry.v1.Founding.members:type_name -> tripoint.registry.v1.Member
+	6,  // 21: tripoint.registry.v1.Founding.agencies:type_name -> tripoint.registry.v1.Agency
+	7,  // 22: tripoint.registry.v1.Founding.audiences:type_name -> tripoint.registry.v1.Audience
+	8,  // 23: tripoint.registry.v1.Founding.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
+	8,  // 24: tripoint.registry.v1.RetentionAmended.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
+	5,  // 25: tripoint.registry.v1.MemberAdmitted.member:type_name -> tripoint.registry.v1.Member
+	6,  // 26: tripoint.registry.v1.AgencyEnrolled.agency:type_name -> tripoint.registry.v1.Agency
+	20, // 27: tripoint.registry.v1.KeyOwner.mirror:type_name -> tripoint.registry.v1.Mirror
+	19, // 28: tripoint.registry.v1.KeyEnrolled.owner:type_name -> tripoint.registry.v1.KeyOwner
+	19, // 29: tripoint.registry.v1.KeyRotated.owner:type_name -> tripoint.registry.v1.KeyOwner
+	19, // 30: tripoint.registry.v1.KeyRevoked.owner:type_name -> tripoint.registry.v1.KeyOwner
+	7,  // 31: tripoint.registry.v1.AudienceFormed.audience:type_name -> tripoint.registry.v1.Audience
+	28, // 32: tripoint.registry.v1.Book.entries:type_name -> tripoint.registry.v1.Entry
+	0,  // 33: tripoint.registry.v1.Proposal.signed:type_name -> tripoint.registry.v1.SignedUpdate
+	29, // 34: tripoint.registry.v1.Proposal.book:type_name -> tripoint.registry.v1.Book
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_registry_v1_registry_proto_init() }
@@ -655,8 +2417,31 @@ func file_tripoint_registry_v1_registry_proto_init() {
 	if File_tripoint_registry_v1_registry_proto != nil {
 		return
 	}
-	file_tripoint_registry_v1_registry_proto_msgTypes[2].OneofWrappers = []any{
+	file_tripoint_registry_v1_registry_proto_msgTypes[3].OneofWrappers = []any{
 		(*Update_Founding)(nil),
+		(*Update_CharterAmended)(nil),
+		(*Update_RetentionAmended)(nil),
+		(*Update_MemberAdmitted)(nil),
+		(*Update_MemberSuspended)(nil),
+		(*Update_MemberReinstated)(nil),
+		(*Update_MemberLeft)(nil),
+		(*Update_RootRotated)(nil),
+		(*Update_RootReplaced)(nil),
+		(*Update_AgencyEnrolled)(nil),
+		(*Update_AgencyRetired)(nil),
+		(*Update_KeyEnrolled)(nil),
+		(*Update_KeyRotated)(nil),
+		(*Update_KeyRevoked)(nil),
+		(*Update_AudienceFormed)(nil),
+		(*Update_AudienceJoined)(nil),
+		(*Update_AudienceLeft)(nil),
+		(*Update_AudienceAmended)(nil),
+	}
+	file_tripoint_registry_v1_registry_proto_msgTypes[9].OneofWrappers = []any{}
+	file_tripoint_registry_v1_registry_proto_msgTypes[19].OneofWrappers = []any{
+		(*KeyOwner_Agency)(nil),
+		(*KeyOwner_Mirror)(nil),
+		(*KeyOwner_Compartment)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -664,7 +2449,7 @@ func file_tripoint_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tripoint_registry_v1_registry_proto_rawDesc), len(file_tripoint_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,190 @@
+package registry
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/translog"
+)
+
+// book is everything that a State knows. Once a State holds it, it is not
+// written to: changes are made in a clone.
+type book struct {
+	name, origin      string
+	threshold, quorum uint32 // as the charter says; see required and policy
+	notary            ed25519.PublicKey
+	members           map[string]Member
+	agencies          []Agency
+	keys              map[event.KeyID]Key
+	openings          []Opening
+	audiences         map[string]Audience
+	retention         map[string]uint32
+	terms             translog.Policies
+	owners            map[string]string // every public key that ever was: whose
+	scopes            map[scope]place
+	applied           map[event.Digest]uint64
+}
+
+// place is where a scope stands.
+type place struct {
+	version  uint64
+	previous []byte // SHA-256 of its last update; none at version 0
+}
+
+func (b *book) clone() *book {
+	if b == nil {
+		return &book{
+			members: map[string]Member{}, keys: map[event.KeyID]Key{}, audiences: map[string]Audience{},
+			retention: map[string]uint32{}, owners: map[string]string{}, scopes: map[scope]place{}, applied: map[event.Digest]uint64{},
+		}
+	}
+	next := *b
+	next.members, next.keys, next.audiences = maps.Clone(b.members), maps.Clone(b.keys), maps.Clone(b.audiences)
+	next.retention, next.owners = maps.Clone(b.retention), maps.Clone(b.owners)
+	next.scopes, next.applied = maps.Clone(b.scopes), maps.Clone(b.applied)
+	next.agencies, next.openings, next.terms = slices.Clone(b.agencies), slices.Clone(b.openings), slices.Clone(b.terms)
+	return &next
+}
+
+// settle recomputes what follows from the rest, and refuses a registry in which
+// nobody could decide or witness any more.
+func (b *book) settle(index uint64) error {
+	if len(b.active()) == 0 {
+		return errors.New("no active member would be left")
+	}
+	for id, a := range b.audiences {
+		a.Members = nil
+		for country := range a.seats {
+			if b.members[country].Status == Active {
+				a.Members = append(a.Members, country)
+			}
+		}
+		slices.Sort(a.Members)
+		b.audiences[id] = a
+	}
+	return b.settlePolicy(index)
+}
+
+// settlePolicy begins a term where the signatures that count become others.
+func (b *book) settlePolicy(index uint64) error {
+	policy := translog.Policy{Origin: b.origin, Notary: b.notary, Mirrors: map[string]ed25519.PublicKey{}}
+	for _, country := range b.active() {
+		if mirror := b.members[country].Mirror; mirror != nil {
+			policy.Mirrors[country] = mirror
+		}
+	}
+	if len(policy.Mirrors) == 0 {
+		return errors.New("nobody would be left to witness the log")
+	}
+	policy.Quorum = min(int(b.quorum), len(policy.Mirrors))
+	if err := policy.Validate(); err != nil {
+		return err
+	}
+	switch last := len(b.terms) - 1; {
+	case last < 0:
+		b.terms = translog.Policies{{Policy: policy}}
+	case !reflect.DeepEqual(b.terms[last].Policy, policy):
+		b.terms = append(b.terms, translog.Term{From: index + 1, Policy: policy})
+	}
+	return nil
+}
+
+// seal enters an update that applies.
+func (b *book) seal(index uint64, s scope, version uint64, digest event.Digest) {
+	b.scopes[s] = place{version: version, previous: digest[:]}
+	b.applied[digest] = index
+}
+
+func (b *book) countries(which func(Member) bool) []string {
+	var codes []string
+	for country, m := range b.members {
+		if which(m) {
+			codes = append(codes, country)
+		}
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+func (b *book) active() []string {
+	return b.countries(func(m Member) bool { return m.Status == Active })
+}
+
+// required is how many roots of active members a change of the charter takes.
+func (b *book) required() int { return min(int(b.threshold), len(b.active())) }
+
+// member finds one that has not left.
+func (b *book) member(country string) (Member, error) {
+	m, ok := b.members[country]
+	switch {
+	case !ok:
+		return m, fmt.Errorf("%.2q is no member", country)
+	case m.Status == Left:
+		return m, fmt.Errorf("%s has left, at index %d", country, m.Since)
+	}
+	return m, nil
+}
+
+// activeMember finds one that is neither suspended nor gone.
+func (b *book) activeMember(country string) (Member, error) {
+	m, err := b.member(country)
+	if err == nil && m.Status != Active {
+		err = fmt.Errorf("%s is suspended, since index %d", country, m.Since)
+	}
+	return m, err
+}
+
+// agency is the place of an agency in agencies; -1: there is none.
+func (b *book) agency(country, id string) int {
+	return slices.IndexFunc(b.agencies, func(a Agency) bool { return a.Country == country && a.ID == id })
+}
+
+// takeKey gives a key that signs to an owner. It refuses one of the wrong length, in a
+// second encoding or of small order, and one that anybody ever had: whoever holds
+// it would be two parties.
+func (b *book) takeKey(owner string, key []byte) error {
+	if len(key) != ed25519.PublicKeySize {
+		return fmt.Errorf("the key of %s: %d bytes, want 32", owner, len(key))
+	}
+	if err := checkPoint(owner, [32]byte(key)); err != nil {
+		return err
+	}
+	return b.own(owner, key)
+}
+
+func (b *book) own(owner string, key []byte) error {
+	if other, ok := b.owners[string(key)]; ok {
+		return fmt.Errorf("the key of %s is also that of %s", owner, other)
+	}
+	b.owners[string(key)] = owner
+	return nil
+}
+
+// checkText refuses words that would not be read the same everywhere.
+func checkText(what, text string, limit int) error {
+	hidden := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+	if text == "" || len(text) > limit || strings.ContainsFunc(text, hidden) {
+		return fmt.Errorf("%s: want 1 to %d bytes of text on one line, without control or invisible characters", what, limit)
+	}
+	return nil
+}
+
+// checkNames refuses names that are no tokens, or stand twice.
+func checkNames(what string, names []string) error {
+	for i, name := range names {
+		if err := event.CheckToken(what, name); err != nil {
+			return err
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("%s %s stands twice", what, name)
+		}
+	}
+	return nil
+}

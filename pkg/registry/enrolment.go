@@ -1,0 +1,96 @@
+package registry
+
+import (
+	"fmt"
+
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
+)
+
+type keyEnrolled struct{ *registryv1.KeyEnrolled }
+
+func (c keyEnrolled) scope() scope { return countryScope(c.GetOwner().GetCountry()) }
+
+func (c keyEnrolled) enact(b *book, index uint64) error {
+	s, err := b.slotOf(c.GetOwner())
+	if err != nil {
+		return err
+	}
+	if _, ok := s.current(b); ok {
+		return fmt.Errorf("%s has a key: rotate or revoke it first", s.owner())
+	}
+	next, err := commitment(s.owner(), c.GetNext(), true)
+	if err != nil {
+		return err
+	}
+	return s.put(b, index, c.GetPublicKey(), next)
+}
+
+func (c keyEnrolled) consents(_, _ *book) []consent {
+	return []consent{rootConsent(c.GetOwner().GetCountry())}
+}
+
+func (c keyEnrolled) keys() [][]byte { return signingKey(c.GetOwner(), c.GetPublicKey()) }
+
+// signingKey is the key that an owner brings, where it can sign.
+func signingKey(owner *registryv1.KeyOwner, key []byte) [][]byte {
+	if _, opens := owner.GetPurpose().(*registryv1.KeyOwner_Compartment); opens {
+		return nil
+	}
+	return [][]byte{key}
+}
+
+type keyRotated struct{ *registryv1.KeyRotated }
+
+func (c keyRotated) scope() scope { return countryScope(c.GetOwner().GetCountry()) }
+
+func (c keyRotated) enact(b *book, index uint64) error {
+	s, err := b.slotOf(c.GetOwner())
+	if err != nil {
+		return err
+	}
+	announced, ok := s.current(b)
+	if !ok {
+		return fmt.Errorf("%s has no key to rotate: enrol one", s.owner())
+	}
+	if err := committedTo(s.owner(), announced, c.GetPublicKey()); err != nil {
+		return err
+	}
+	next, err := commitment(s.owner(), c.GetNext(), true)
+	if err != nil {
+		return err
+	}
+	return s.put(b, index, c.GetPublicKey(), next)
+}
+
+// consents are none for a key that signs for itself.
+func (c keyRotated) consents(_, _ *book) []consent {
+	if len(c.keys()) > 0 {
+		return nil
+	}
+	return []consent{rootConsent(c.GetOwner().GetCountry())}
+}
+
+func (c keyRotated) keys() [][]byte { return signingKey(c.GetOwner(), c.GetPublicKey()) }
+
+type keyRevoked struct{ *registryv1.KeyRevoked }
+
+func (c keyRevoked) scope() scope   { return countryScope(c.GetOwner().GetCountry()) }
+func (c keyRevoked) keys() [][]byte { return nil }
+
+func (c keyRevoked) enact(b *book, index uint64) error {
+	s, err := b.slotOf(c.GetOwner())
+	if err != nil {
+		return err
+	}
+	if _, ok := s.current(b); !ok {
+		return fmt.Errorf("%s has no key to revoke", s.owner())
+	}
+	if c.GetDoubtedFrom() > index {
+		return fmt.Errorf("doubted from index %d, which is not reached yet: 0 doubts nothing", c.GetDoubtedFrom())
+	}
+	return s.end(b, index, c.GetDoubtedFrom())
+}
+
+func (c keyRevoked) consents(_, _ *book) []consent {
+	return []consent{rootConsent(c.GetOwner().GetCountry())}
+}
