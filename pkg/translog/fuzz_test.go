@@ -32,19 +32,25 @@ func FuzzParseCheckpoint(f *testing.F) {
 
 func FuzzOpenNotes(f *testing.F) {
 	l := newLog(f)
-	l.add(3)
-	at3 := l.at(3)
+	l.policies = testTerms()
+	l.add(6)
+	at3, at6 := l.at(3), l.at(6)
 	signed, cosigned := l.sign(at3), l.cosign("AA", at3, 7)
 	f.Add(signed)
 	f.Add(cosigned)
 	f.Add(append(bytes.Clone(cosigned), "— stranger AAAAAAAA\n"...))
+	f.Add(l.sign(at6)) // with the key of the term before
+	l.newNotary(11)
+	l.newMirror("AA", 12)
+	f.Add(l.sign(at6))
+	f.Add(l.cosign("AA", at6, 7))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Nobody has the keys, so whatever opens says what was signed.
-		if c, err := OpenCheckpoint(data, origin, l.policy.Notary); err == nil && c != at3 {
+		if c, err := l.policies.OpenCheckpoint(data); err == nil && c != at3 && c != at6 {
 			t.Errorf("forged checkpoint %+v", c)
 		}
 		country, c, at, err := l.policies.OpenCosignature(data)
-		if err == nil && (country != "AA" || c != at3 || at != 7) {
+		if err == nil && (country != "AA" || c != at3 && c != at6 || at != 7) {
 			t.Errorf("forged cosignature of %s over %+v at %d", country, c, at)
 		}
 	})
