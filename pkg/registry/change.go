@@ -20,6 +20,8 @@ type change interface {
 	enact(b *book, index uint64) error
 	// consents are those that must agree, given the book before and after.
 	consents(before, after *book) []consent
+	// words say what it changes in a book, for those who sign.
+	words(before *book) []string
 	// keys are the new keys whose holders sign too.
 	keys() [][]byte
 }

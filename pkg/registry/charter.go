@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -234,6 +233,3 @@ func (s State) Name() string {
 	}
 	return s.book.name
 }
-
-// notaryKey is the key that signs the next checkpoint.
-func (s State) notaryKey() ed25519.PublicKey { return s.book.notary }

@@ -21,16 +21,16 @@ const (
 
 // Member is a country under the charter.
 type Member struct {
-	Country          string
-	Status           Status
-	Since            uint64 // log index of the update that made it so
-	Reason           string // of a suspension
-	Root             ed25519.PublicKey
-	Mirror           ed25519.PublicKey // nil: none is valid
-	RootNext         event.Digest      // commitment to the next root; zero: none
-	MirrorNext       event.Digest      // likewise
-	MirrorsRevoked   int               // how many mirror keys were lost so far
-	mirrorDoubtsFrom uint64
+	Country        string
+	Status         Status
+	Since          uint64 // log index of the update that made it so
+	Reason         string // of a suspension
+	Root           ed25519.PublicKey
+	Mirror         ed25519.PublicKey // nil: none is valid
+	RootNext       event.Digest      // commitment to the next root; zero: none
+	MirrorNext     event.Digest      // likewise
+	MirrorsRevoked int               // how many mirror keys were lost so far
+
 }
 
 const maxReason = 500 // bytes

@@ -1,0 +1,75 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
+)
+
+// Propose gives a change its place: the exact bytes for its parties to sign. Of
+// change only the change itself is looked at. lastIndex is the last log index at
+// which it can still apply. It refuses what could never apply to this state.
+func (s State) Propose(change *registryv1.Update, lastIndex uint64) ([]byte, error) {
+	if s.book == nil {
+		return nil, errors.New("the charter is not founded yet")
+	}
+	c := changeOf(change)
+	if c == nil {
+		return nil, errors.New("no change")
+	}
+	if _, ok := c.(founding); ok {
+		return nil, errors.New("the charter is founded already")
+	}
+	if _, err := s.enact(lastIndex, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.scope(), err)
+	}
+	at := s.book.scopes[c.scope()]
+	return proto.Marshal(&registryv1.Update{
+		Version: at.version + 1, Previous: at.previous, Charter: s.charter[:], LastIndex: lastIndex, Change: change.GetChange(),
+	})
+}
+
+// Review is what those who are asked to sign an update should know of it.
+type Review struct {
+	Digest    event.Digest // of the bytes that are signed
+	Subject   string       // where it will lie
+	Says      []string     // what it changes, in plain words
+	LastIndex uint64       // the last log index at which it can apply
+	Lacking   *Unsigned    // nil: it is complete
+}
+
+// Review looks at an update as if it came next in the log, at index. Its error says
+// why it could not apply, missing signatures apart.
+func (s State) Review(index uint64, signed *registryv1.SignedUpdate) (Review, error) {
+	message, err := proto.Marshal(signed)
+	if err != nil {
+		return Review{}, fmt.Errorf("encoding an update: %w", err)
+	}
+	_, update, err := read(message)
+	if err != nil {
+		return Review{}, err
+	}
+	r := Review{Digest: event.DigestOf(signed.GetUpdate()), Subject: SubjectOf(update), LastIndex: update.GetLastIndex()}
+	_, err = s.Apply(index, r.Subject, message)
+	if err != nil && !errors.As(err, &r.Lacking) {
+		return r, err
+	}
+	r.Says = s.Say(update)
+	return r, nil
+}
+
+// Say tells in plain words what an update changes in this state.
+func (s State) Say(update *registryv1.Update) []string {
+	c := changeOf(update)
+	if c == nil {
+		return []string{"Changes nothing that this version knows."}
+	}
+	return c.words(s.book.clone())
+}
+
+// Read decodes a message of the registry. Its update says nothing before it is applied.
+func Read(message []byte) (*registryv1.SignedUpdate, *registryv1.Update, error) { return read(message) }
