@@ -297,6 +297,11 @@ func TestALargerCosignatureCounts(t *testing.T) {
 			t.Errorf("after %s at %d: Witnessed = %d by %v, %v", step.country, step.size, c.Size, by, ok)
 		}
 	}
+	for size, want := range map[uint64][]string{7: {"AA", "CC"}, 9: nil, 5: nil} {
+		if got := f.CosignedBy(size); !slices.Equal(got, want) {
+			t.Errorf("CosignedBy(%d) = %v, want %v", size, got, want)
+		}
+	}
 }
 
 // A checkpoint that is witnessed by cosignatures of larger ones stays so when too many follow.

@@ -1,6 +1,7 @@
 // Package translog is the transparency log's arithmetic: leaves, the Merkle
 // tree over them, the notary's checkpoints, the mirrors' cosignatures, and the
-// quorum that makes a checkpoint witnessed. It holds no store and reads no clock.
+// quorum that makes a checkpoint witnessed, by the policy for its size. It holds no
+// store and reads no clock.
 //
 // Trees are those of RFC 6962, computed with golang.org/x/mod/sumdb/tlog.
 // Checkpoints and cosignatures are C2SP tlog-checkpoint and tlog-cosignature
