@@ -27,8 +27,8 @@ type user struct {
 	grants []grant
 }
 
-// account is a NATS account: a country, or the auditors. Its name is what stands
-// in the hub's key directory.
+// account is a NATS account: a country, or the auditors. Its key is derived from
+// its name.
 type account struct {
 	name  string
 	users []user

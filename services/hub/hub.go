@@ -27,8 +27,9 @@ import (
 
 // Config is what a hub needs.
 type Config struct {
-	Directory string           // holds streams, broker keys and credentials
+	Directory string           // holds streams, the broker's secret and credentials
 	Listen    string           // host:port for NATS clients; port 0 picks a free one
+	Lock      keyfile.Lock     // how the broker's secret is sealed; the zero value is refused
 	Charter   registry.Charter // the log's founding
 	Logger    *slog.Logger     // nil: silent
 }
@@ -66,7 +67,11 @@ func (h *Hub) open(ctx context.Context) error {
 		return err
 	}
 	accounts, consumers := tenancy(state)
-	issued, err := issue(h.keys(), accounts)
+	keys, err := h.keys()
+	if err != nil {
+		return err
+	}
+	issued, err := issue(keys, accounts)
 	if err != nil {
 		return err
 	}
@@ -100,8 +105,12 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.lock.Close()
 }
 
-func (h *Hub) keys() keyring       { return keyring{directory: filepath.Join(h.config.Directory, "keys")} }
+func (h *Hub) streams() string     { return filepath.Join(h.config.Directory, "streams") }
 func (h *Hub) credentials() string { return filepath.Join(h.config.Directory, "credentials") }
+
+func (h *Hub) keys() (keyring, error) {
+	return openKeyring(filepath.Join(h.config.Directory, "keys", "broker.key"), h.config.Lock, h.streams())
+}
 
 func (h *Hub) stop() {
 	h.server.Shutdown()
@@ -119,7 +128,7 @@ func (h *Hub) serve(issued *claims) error {
 	}
 	options := &server.Options{
 		ServerName: "tripoint-hub", Host: host, Port: int(port), NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: filepath.Join(h.config.Directory, "streams"), SyncAlways: true,
+		JetStream: true, StoreDir: h.streams(), SyncAlways: true,
 		TrustedOperators: []*jwt.OperatorClaims{issued.operator}, SystemAccount: issued.system,
 		AccountResolver: issued.resolver, MaxPayload: 4 << 20,
 	}

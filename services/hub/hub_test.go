@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/hub"
@@ -16,7 +17,7 @@ import (
 // start runs a hub in directory until the returned function stops it.
 func start(t *testing.T, directory string) (*hub.Hub, func()) {
 	t.Helper()
-	h, err := hub.New(t.Context(), hub.Config{Directory: directory, Listen: "127.0.0.1:0", Charter: registrytest.Charter(t)})
+	h, err := hub.New(t.Context(), hub.Config{Directory: directory, Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: registrytest.Charter(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
