@@ -50,7 +50,7 @@ func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) e
 		return nil
 	}
 	audience, _ := state.Audience(judged.Event.Chain.Audience)
-	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience.Purposes))
+	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience))
 	return err
 }
 

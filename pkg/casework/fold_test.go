@@ -226,6 +226,33 @@ func TestAdversary_G07_PurposeThatTheAudienceDoesNotHave(t *testing.T) {
 	}
 }
 
+func TestRetentionClassThatTheAudienceDoesNotHave(t *testing.T) {
+	breach := `of retention class "standard", which audience "mechanism" does not have`
+	sealed := func(e *Said) { e.Case, e.Sealed = nil, []string{"case"} }
+	for name, test := range map[string]struct {
+		classes []string
+		alter   func(*Said)
+		breach  bool
+	}{
+		"any class":                  {nil, func(*Said) {}, false},
+		"one that it has":            {[]string{"notice", "standard"}, func(*Said) {}, false},
+		"another":                    {[]string{"notice"}, func(*Said) {}, true},
+		"another, of a sealed event": {[]string{"notice"}, sealed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			change := s.says("TH", "ministry", "2025-02-11", announced53, test.alter, func(e *Said) { e.Classes = test.classes })
+			var want []Breach
+			if test.breach {
+				want = []Breach{{Code: BreachRetention, Index: 0, What: breach}}
+			}
+			if diff := cmp.Diff(want, change.Breaches); diff != "" {
+				t.Errorf("breaches (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestHeaderThatAnnouncesAnotherKind(t *testing.T) {
 	s := newStory(t)
 	change := s.says("TH", "ministry", "2025-02-11", announced53, func(e *Said) { e.Kind = "site.reported" })

@@ -24,6 +24,10 @@ func (f *folding) judge() error {
 	for _, compartment := range f.said.Unreadable {
 		breach(BreachUnreadable, fmt.Sprintf("the %s section cannot be read: it is no message of a compartment that this version knows", compartment))
 	}
+	// The class stands in the header: it is judged whether or not anything can be read.
+	if len(f.said.Classes) > 0 && !slices.Contains(f.said.Classes, f.said.Retention) {
+		breach(BreachRetention, fmt.Sprintf("of retention class %q, which audience %q does not have", f.said.Retention, f.said.Audience))
+	}
 	if f.said.Case != nil { // else there is no marking to judge: sealed or absent
 		f.judgeCase(breach)
 	}

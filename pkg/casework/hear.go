@@ -6,17 +6,20 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
-// Hear reads an accepted event's sections for the fold. purposes are those of its
-// audience at the event's index. A clear section that is not the message of its
+// Hear reads an accepted event's sections for the fold. audience is the one that
+// the event is addressed to, as the registry had it at index; the zero Audience has
+// no purpose and any retention class. A clear section that is not the message of its
 // compartment is named, and so is a sealed one.
-func Hear(index uint64, v event.Verified, purposes []string) Said {
+func Hear(index uint64, v event.Verified, audience registry.Audience) Said {
 	said := Said{
 		Index: index, EventID: v.ID.String(),
-		Country: v.Chain.Country, Agency: v.Chain.Agency, Audience: v.Chain.Audience,
-		Kind: v.Kind, Retention: v.Retention, Recorded: v.Recorded, Purposes: purposes,
+		Country: v.Chain.Country, Agency: v.Chain.Agency, Audience: registry.AudienceOf(v.Chain.Audience),
+		Kind: v.Kind, Retention: v.Retention, Recorded: v.Recorded,
+		Purposes: audience.Purposes, Classes: audience.Retention,
 	}
 	for _, section := range v.Sections() {
 		name := compartmentName(section.Compartment)

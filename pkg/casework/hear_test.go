@@ -11,6 +11,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
@@ -35,11 +36,16 @@ const (
 // verified makes an event of sections, through signing and verifying.
 func verified(t testing.TB, sections ...event.Section) event.Verified {
 	t.Helper()
+	return verifiedTo(t, "region", sections...)
+}
+
+func verifiedTo(t testing.TB, address string, sections ...event.Section) event.Verified {
+	t.Helper()
 	key, err := event.NewSigningKey(registrytest.Key("publisher XA/police"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, _, err := event.SignBatch(key, event.Chain{Country: "XA", Agency: "police", Audience: "region"}, event.Head{}, event.Seen{}, []event.Draft{{
+	signed, _, err := event.SignBatch(key, event.Chain{Country: "XA", Agency: "police", Audience: address}, event.Head{}, event.Seen{}, []event.Draft{{
 		ID: event.NextID(recorded, [10]byte{}, event.ID{}), Kind: "site.reported", Retention: "case", Recorded: recorded, Sections: sections,
 	}})
 	if err != nil {
@@ -122,8 +128,8 @@ func TestHear(t *testing.T) {
 			test.want.Index, test.want.EventID = 7, v.ID.String()
 			test.want.Country, test.want.Agency, test.want.Audience = "XA", "police", "region"
 			test.want.Kind, test.want.Retention, test.want.Recorded = "site.reported", "case", recorded
-			test.want.Purposes = []string{"rescue"}
-			got := casework.Hear(7, v, []string{"rescue"})
+			test.want.Purposes, test.want.Classes = []string{"rescue"}, []string{"case", "notice"}
+			got := casework.Hear(7, v, registry.Audience{ID: "region", Purposes: []string{"rescue"}, Retention: []string{"case", "notice"}})
 			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("Hear (-want +got):\n%s", diff)
 			}
@@ -134,12 +140,20 @@ func TestHear(t *testing.T) {
 	}
 }
 
+// Who reads an audience changes, and with it the address. What was said to it stays together.
+func TestHearNamesTheAudienceAndNotItsCircle(t *testing.T) {
+	said := casework.Hear(31, verifiedTo(t, "region_30", open(t, caseC, report)), registry.Audience{ID: "region"})
+	if said.Audience != "region" {
+		t.Errorf("said to %q, want region", said.Audience)
+	}
+}
+
 // What cannot be read is kept as nil, never as the half that could be: a name in
 // it would surface as if the agency had said it.
 func TestHearKeepsNoHalfOfASection(t *testing.T) {
 	section := open(t, identityC, persons)
 	section.Content = append(section.Content, 0xff)
-	said := casework.Hear(1, verified(t, open(t, caseC, report), section), nil)
+	said := casework.Hear(1, verified(t, open(t, caseC, report), section), registry.Audience{})
 	if said.Identity != nil || len(said.Unreadable) != 1 {
 		t.Errorf("of a broken section was heard %v, unreadable %v", said.Identity, said.Unreadable)
 	}
@@ -175,7 +189,7 @@ func FuzzHear(f *testing.F) {
 		if len(first)+len(other) > event.MaxMessage/2 {
 			return
 		}
-		said := casework.Hear(3, verified(t, raw(caseC, first), raw(identityC, other), raw(protectionC, other), raw(intelligenceC, other)), nil)
+		said := casework.Hear(3, verified(t, raw(caseC, first), raw(identityC, other), raw(protectionC, other), raw(intelligenceC, other)), registry.Audience{})
 		if (said.Case == nil) != (len(said.Unreadable) > 0 && said.Unreadable[0] == "case") {
 			t.Errorf("the case is %v and unreadable are %v", said.Case, said.Unreadable)
 		}

@@ -14,7 +14,7 @@ type Said struct {
 	EventID   string    // UUID text
 	Country   string    // ISO 3166-1 alpha-2 code of the publishing member
 	Agency    string    // identifier in the registry
-	Audience  string    // identifier in the registry
+	Audience  string    // identifier in the registry, whichever circle was addressed
 	Kind      string    // as the header states it
 	Retention string    // retention class
 	Recorded  time.Time // the publisher's clock; shown, never judged by
@@ -22,6 +22,10 @@ type Said struct {
 	// Purposes are what the audience may use events for, as the registry had
 	// them at Index. None means that nothing is allowed.
 	Purposes []string
+
+	// Classes are the retention classes that events of the audience may have,
+	// likewise. None means all.
+	Classes []string
 
 	// Sections, nil where absent or not opened for this reader.
 	Case         *caseworkv1.CaseSection
@@ -96,5 +100,6 @@ const (
 	BreachPurpose = "purpose" // marked for a purpose that its audience does not have
 	BreachKind    = "kind"    // the header's kind is not the content's
 
+	BreachRetention  = "retention"  // of a retention class that its audience does not have
 	BreachUnreadable = "unreadable" // a section that is no message of its compartment
 )

@@ -94,8 +94,8 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 	if judged.Code != verdict.Accepted || judged.Update {
 		return judged.State, tx.Take(entry, event.Head{})
 	}
-	audience, _ := judged.State.Audience(judged.Event.Chain.Audience)
-	said := casework.Hear(m.Index, judged.Event, audience.Purposes)
+	audience, _ := judged.State.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
+	said := casework.Hear(m.Index, judged.Event, audience)
 	change, err := casework.Fold(tx, said)
 	if err != nil {
 		return state, err
