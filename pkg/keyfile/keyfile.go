@@ -1,112 +1,83 @@
 // Package keyfile keeps secrets in files: each whole or absent, on disk before
 // anybody relies on it, and readable by its owner alone.
+//
+// Keys that sign or open are sealed with a passphrase, as age files (C2SP age,
+// scrypt recipient), so that a stolen disk or backup is not a stolen key. The
+// age command opens and makes them too:
+//
+//	age --decrypt notary.key
+//	age --passphrase --armor --output notary.key plain.pem
+//
+// Tokens and credentials are not sealed: they are bearer secrets that other
+// programs present (an agency's own system, any NATS client), and those read
+// plain files. They open a connection, and forge or decrypt nothing.
 package keyfile
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
-// Signer reads an Ed25519 key from its PKCS #8 form in PEM (RFC 5958, RFC 7468),
-// or makes one where there is no file. The file is not sealed with a passphrase.
-func Signer(path string) (ed25519.PrivateKey, error) {
-	text, err := OrCreate(path, func() ([]byte, error) {
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(private)
-		if err != nil {
-			return nil, err
-		}
-		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-	})
+// Signer reads an Ed25519 key, or makes one where there is no file. What is
+// sealed is its PKCS #8 form in PEM (RFC 5958, RFC 7468).
+func Signer(path string, lock Lock) (crypto.Signer, error) {
+	text, err := Secret(path, lock, generate)
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, err
 	}
 	return parse(path, text)
 }
 
-// Load reads an Ed25519 key as Signer does, and fails where there is none.
-func Load(path string) (ed25519.PrivateKey, error) {
-	text, err := os.ReadFile(path)
+// Load reads a key as Signer does, and fails where there is none.
+func Load(path string, lock Lock) (crypto.Signer, error) {
+	text, err := Secret(path, lock, nil)
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, err
 	}
 	return parse(path, text)
 }
 
-func parse(path string, text []byte) (ed25519.PrivateKey, error) {
+// Create makes a key, and fails with fs.ErrExist where there is a file.
+func Create(path string, lock Lock) (crypto.Signer, error) {
+	text, err := generate()
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", path, err)
+	}
+	if err := Put(path, lock, text); err != nil {
+		return nil, err
+	}
+	return parse(path, text)
+}
+
+func generate() ([]byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// parse never says what it read: it may be most of a key.
+func parse(path string, text []byte) (crypto.Signer, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || len(rest) != 0 {
-		return nil, fmt.Errorf("key file %s: not one PEM block", path)
+		return nil, fmt.Errorf("key file %s: holds no signing key: not one PEM block", path)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("key file %s: no PKCS #8 key", path)
+		return nil, fmt.Errorf("key file %s: holds no signing key: no PKCS #8", path)
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("key file %s: %T, want Ed25519", path, key)
+		return nil, fmt.Errorf("key file %s: holds %T, want Ed25519", path, key)
 	}
 	return private, nil
-}
-
-// Token reads a bearer token, or makes it where there is none: 256 random bits.
-func Token(path string) (string, error) {
-	text, err := OrCreate(path, func() ([]byte, error) {
-		raw := make([]byte, 32)
-		if _, err := rand.Read(raw); err != nil {
-			return nil, err
-		}
-		return []byte(hex.EncodeToString(raw)), nil
-	})
-	if err != nil {
-		return "", fmt.Errorf("token file: %w", err)
-	}
-	return string(text), nil
-}
-
-// OrCreate reads a file, or puts what create makes in place. A crash leaves
-// either no file or the whole one.
-func OrCreate(path string, create func() ([]byte, error)) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err == nil || !errors.Is(err, os.ErrNotExist) {
-		return data, err
-	}
-	if data, err = create(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	return data, Replace(path, data)
-}
-
-// Replace puts a file in place of the one before, whole or not at all.
-func Replace(path string, data []byte) error {
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	// The new name must survive a power cut too.
-	directory, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(directory.Sync(), directory.Close())
 }

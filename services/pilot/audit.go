@@ -41,7 +41,7 @@ func Audit(ctx context.Context, data string, progress func(replayed, known uint6
 		return audit.Summary{}, err
 	}
 	defer lock.Close()
-	broker, err := hub.New(ctx, hub.Config{Directory: layout.hub(), Listen: loopback, Charter: charter})
+	broker, err := hub.New(ctx, hub.Config{Directory: layout.hub(), Listen: loopback, Lock: keyfile.Unsealed, Charter: charter})
 	if err != nil {
 		return audit.Summary{}, err
 	}

@@ -39,7 +39,7 @@ func sign(layout Layout, founding *scenario.Founding) (registry.Charter, error) 
 	}
 	var signatures []*registryv1.RootSignature
 	for _, country := range founding.Members {
-		root, err := keyfile.Signer(layout.root(country))
+		root, err := keyfile.Signer(layout.root(country), keyfile.Unsealed)
 		if err != nil {
 			return registry.Charter{}, err
 		}
@@ -88,7 +88,7 @@ func (k *keyMaker) public(path string) []byte {
 	if k.failed != nil {
 		return nil
 	}
-	private, err := keyfile.Signer(path)
+	private, err := keyfile.Signer(path, keyfile.Unsealed)
 	if err != nil {
 		k.failed = err
 		return nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/audit"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
@@ -176,7 +177,7 @@ func storedEvents(t *testing.T, data string) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Charter: charter})
+	h, err := hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: charter})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ var ErrDone = errors.New("done")
 // run starts the hub first and stops it last.
 func (p *Pilot) run(ctx context.Context, use func(context.Context, *Pilot) error) (err error) {
 	p.hub, err = hub.New(ctx, hub.Config{
-		Directory: p.layout.hub(), Listen: loopback, Charter: p.charter, Logger: p.log.With("role", "hub"),
+		Directory: p.layout.hub(), Listen: loopback, Lock: keyfile.Unsealed, Charter: p.charter, Logger: p.log.With("role", "hub"),
 	})
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (p *Pilot) open(ctx context.Context) ([]daemon.Role, error) {
 }
 
 func (p *Pilot) openNotary() error {
-	key, err := keyfile.Signer(p.layout.notaryKey())
+	key, err := keyfile.Signer(p.layout.notaryKey(), keyfile.Unsealed)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (p *Pilot) openNotary() error {
 }
 
 func (p *Pilot) openPublisher(ctx context.Context, v voice) error {
-	key, err := keyfile.Signer(p.layout.publisherKey(v))
+	key, err := keyfile.Signer(p.layout.publisherKey(v), keyfile.Unsealed)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (p *Pilot) openPublisher(ctx context.Context, v voice) error {
 }
 
 func (p *Pilot) openDesk(ctx context.Context, country string) error {
-	key, err := keyfile.Signer(p.layout.mirrorKey(country))
+	key, err := keyfile.Signer(p.layout.mirrorKey(country), keyfile.Unsealed)
 	if err != nil {
 		return err
 	}

@@ -86,12 +86,12 @@ func TestRolesRunAsProcessesOfTheirOwn(t *testing.T) {
 	}
 	at := func(parts ...string) string { return filepath.Join(append([]string{data}, parts...)...) }
 	role := func(directory, user, key string) file {
-		f := file{Directory: at(directory), Charter: at("charter"), Key: at(directory, key), Listen: "127.0.0.1:0"}
+		f := file{Directory: at(directory), Charter: at("charter"), Key: at(directory, key), Unsealed: true, Listen: "127.0.0.1:0"}
 		f.Hub.Credentials = at("hub", "credentials", user+".creds")
 		return f
 	}
 	address := freeAddress(t)
-	hub := serve(t, binary, "hub", file{Directory: at("hub"), Charter: at("charter"), Listen: address})
+	hub := serve(t, binary, "hub", file{Directory: at("hub"), Charter: at("charter"), Unsealed: true, Listen: address})
 	connected := func(f file) file {
 		f.Hub.URL = hub
 		return f

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -31,6 +32,11 @@ type file struct {
 	Charter   string `yaml:"charter"`   // all: path of this party's own copy
 	Listen    string `yaml:"listen"`    // hub, publisher, desk: host:port
 	Key       string `yaml:"key"`       // notary, publisher, desk: path
+
+	// How the role's key files are sealed; one of the two.
+	PassphraseFile string `yaml:"passphrase_file"` // path of a file that holds one line
+	Unsealed       bool   `yaml:"unsealed"`        // whoever reads the disk has the keys
+
 	TokenFile string `yaml:"token_file"`
 	Hub       struct {
 		URL         string `yaml:"url"`
@@ -90,6 +96,9 @@ func readSettings(path string) (settings, error) {
 	if err := decoder.Decode(&s.file); err != nil {
 		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
+	if err := s.decided(); err != nil {
+		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
 	message, err := os.ReadFile(s.Charter)
 	if err != nil {
 		return settings{}, fmt.Errorf("configuration %s: charter: %w", path, err)
@@ -100,7 +109,33 @@ func readSettings(path string) (settings, error) {
 	return s, nil
 }
 
-func (s settings) key() (crypto.Signer, error) { return keyfile.Load(s.Key) }
+// decided refuses a configuration that leaves open how the keys are sealed: every
+// role has one, the hub the broker's secret.
+func (f file) decided() error {
+	switch {
+	case f.PassphraseFile != "" && f.Unsealed:
+		return errors.New("passphrase_file and unsealed: true are both given: a sealed key has a passphrase, an unsealed one has none; remove one of them")
+	case f.PassphraseFile == "" && !f.Unsealed:
+		return errors.New("nothing says how the key files are sealed: give passphrase_file: FILE with the passphrase that tripoint key new was given, " +
+			"or unsealed: true where whoever reads the disk may have the keys")
+	}
+	return nil
+}
+
+func (s settings) lock() (keyfile.Lock, error) {
+	if s.Unsealed {
+		return keyfile.Unsealed, nil
+	}
+	return keyfile.PassphraseFile(s.PassphraseFile)
+}
+
+func (s settings) key() (crypto.Signer, error) {
+	lock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	return keyfile.Load(s.Key, lock)
+}
 
 func (s settings) stream(user string) stream.Config {
 	return stream.Config{
@@ -109,7 +144,11 @@ func (s settings) stream(user string) stream.Config {
 }
 
 func serveHub(ctx context.Context, s settings) error {
-	h, err := hub.New(ctx, hub.Config{Directory: s.Directory, Listen: s.Listen, Charter: s.charter, Logger: s.log})
+	lock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	h, err := hub.New(ctx, hub.Config{Directory: s.Directory, Listen: s.Listen, Lock: lock, Charter: s.charter, Logger: s.log})
 	if err != nil {
 		return err
 	}
