@@ -14,10 +14,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The streams. Events holds evt.* and reg.*; Log holds log.*.
+// The streams. Events holds evt.* and reg.*; Log holds log.*; Keys holds key.*.
 const (
 	Events = "EVENTS"
 	Log    = "LOG"
+	Keys   = "KEYS"
 )
 
 // Subjects on Log.

@@ -8,6 +8,9 @@ func PublisherUser(country, agency string) string { return "publisher-" + countr
 // DeskUser is the user of a country's desk.
 func DeskUser(country string) string { return "desk-" + country }
 
+// RegistrarUser is who hands in registry updates for a country.
+func RegistrarUser(country string) string { return "registrar-" + country }
+
 // NotaryUser is the user of the notary, in the hub's own account.
 const NotaryUser = "notary"
 

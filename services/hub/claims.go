@@ -2,9 +2,10 @@ package hub
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -17,159 +18,167 @@ const (
 	hubUser       = "hub"
 )
 
-// claims are the JWTs of operator mode: the operator vouches for accounts, an
-// account for its users.
-type claims struct {
-	operator *jwt.OperatorClaims
-	system   string // public key of the system account
-	resolver *server.MemAccResolver
-	users    map[string][]byte // user name to .creds content
+// forAll is a time after which no credentials are issued: revoked up to then is
+// revoked for good.
+var forAll = time.Unix(math.MaxInt32, 0)
+
+// issuer signs the JWTs of operator mode: the operator vouches for accounts, an
+// account for its users. The registry alone says what stands in them.
+type issuer struct {
+	keys     keyring
+	operator nkeys.KeyPair
 }
 
-// issue derives all claims from the tenancy and the keys.
-func issue(keys keyring, accounts []account) (*claims, error) {
+func newIssuer(keys keyring) (issuer, error) {
 	operator, err := keys.operator()
-	if err != nil {
-		return nil, err
-	}
-	issued := &claims{resolver: &server.MemAccResolver{}, users: map[string][]byte{}}
-	hub, err := keys.account(hubAccount)
-	if err != nil {
-		return nil, err
-	}
-	hubKey, err := hub.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("the hub's account: %w", err)
-	}
-	if issued.system, err = issued.addAccount(keys, operator, account{name: systemAccount}, nil); err != nil {
-		return nil, err
-	}
-	var exports []grant
-	for _, member := range accounts {
-		if _, err := issued.addAccount(keys, operator, member, imports(hubKey, member)); err != nil {
-			return nil, err
-		}
-		for _, u := range member.users {
-			exports = append(exports, u.grants...)
-		}
-	}
-	own := account{name: hubAccount, users: []user{{name: hubUser}, notary()}}
-	if _, err := issued.addAccount(keys, operator, own, ownStreams(exports)); err != nil {
-		return nil, err
-	}
-	return issued, issued.signOperator(operator)
+	return issuer{keys: keys, operator: operator}, err
 }
 
-func (c *claims) signOperator(operator nkeys.KeyPair) error {
-	public, err := operator.PublicKey()
-	if err != nil {
-		return fmt.Errorf("the operator's key: %w", err)
-	}
-	signed := jwt.NewOperatorClaims(public)
-	signed.Name = "tripoint"
-	signed.SystemAccount = c.system
-	token, err := signed.Encode(operator)
-	if err != nil {
-		return fmt.Errorf("signing the operator's claims: %w", err)
-	}
-	c.operator, err = jwt.DecodeOperatorClaims(token)
-	return err
-}
-
-// addAccount signs an account and its users; shape adds what is special about it.
-func (c *claims) addAccount(keys keyring, operator nkeys.KeyPair, a account, shape func(*jwt.AccountClaims)) (public string, err error) {
-	pair, err := keys.account(a.name)
+// public is the public key of a derived pair.
+func public(pair nkeys.KeyPair, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if public, err = pair.PublicKey(); err != nil {
-		return "", fmt.Errorf("account %s: %w", a.name, err)
-	}
-	signed := jwt.NewAccountClaims(public)
-	signed.Name = a.name
-	if shape != nil {
-		shape(signed)
-	}
-	token, err := signed.Encode(operator)
+	return pair.PublicKey()
+}
+
+// operatorClaims make a server trust this issuer.
+func (i issuer) operatorClaims() (claims *jwt.OperatorClaims, token string, err error) {
+	key, err := public(i.operator, nil)
 	if err != nil {
-		return "", fmt.Errorf("signing account %s: %w", a.name, err)
+		return nil, "", fmt.Errorf("the operator's key: %w", err)
 	}
-	if err := c.resolver.Store(public, token); err != nil {
-		return "", fmt.Errorf("storing account %s: %w", a.name, err)
+	system, err := public(i.keys.account(systemAccount))
+	if err != nil {
+		return nil, "", err
 	}
-	for _, u := range a.users {
-		if c.users[u.name], err = credentials(keys, pair, u); err != nil {
-			return "", err
-		}
+	claims = jwt.NewOperatorClaims(key)
+	claims.Name, claims.SystemAccount = "tripoint", system
+	if token, err = claims.Encode(i.operator); err != nil {
+		return nil, "", fmt.Errorf("signing the operator's claims: %w", err)
 	}
-	return public, nil
+	claims, err = jwt.DecodeOperatorClaims(token)
+	return claims, token, err
 }
 
-// imports lends a member's account exactly the subjects of its users.
-func imports(hubKey string, member account) func(*jwt.AccountClaims) {
-	return func(signed *jwt.AccountClaims) {
-		for _, u := range member.users {
-			for _, g := range u.grants {
-				signed.Imports.Add(&jwt.Import{
-					Name: g.subject, Subject: jwt.Subject(g.subject), Account: hubKey,
-					LocalSubject: jwt.RenamingSubject(g.local), Type: jwt.Service,
-				})
-			}
-		}
-	}
-}
-
-// ownStreams gives the hub's account JetStream, and the exports that members import.
-func ownStreams(exports []grant) func(*jwt.AccountClaims) {
-	return func(signed *jwt.AccountClaims) {
-		signed.Limits.JetStreamLimits = jwt.JetStreamLimits{
-			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit,
-			Consumer: jwt.NoLimit, MaxAckPending: jwt.NoLimit,
-		}
-		for _, g := range exports {
-			response := jwt.ResponseTypeSingleton
-			if g.answers == manyAnswers {
-				response = jwt.ResponseTypeStream
-			}
-			signed.Exports.Add(&jwt.Export{
-				Name: g.subject, Subject: jwt.Subject(g.subject), Type: jwt.Service, ResponseType: jwt.ResponseType(response),
-			})
-		}
-	}
-}
-
-// notary may read all events, publish leaves, and look up its newest ones.
-func notary() user {
-	grants := append(reads(stream.Events, stream.NotaryUser),
-		grant{subject: stream.LeavesSubject},
-		grant{subject: "$JS.API.STREAM.INFO." + stream.Log},
-		grant{subject: "$JS.API.STREAM.MSG.GET." + stream.Log})
-	for i := range grants {
-		grants[i].local = grants[i].subject
-	}
-	return user{name: stream.NotaryUser, grants: grants}
-}
-
-// credentials makes a user's .creds file: it may publish on its grants, hear its
-// own inbox, and nothing else. The hub's administrator alone is not confined.
-func credentials(keys keyring, account nkeys.KeyPair, u user) ([]byte, error) {
-	pair, err := keys.user(u.name)
+// account begins the claims of an account.
+func (i issuer) account(name string) (*jwt.AccountClaims, error) {
+	key, err := public(i.keys.account(name))
 	if err != nil {
 		return nil, err
 	}
-	public, err := pair.PublicKey()
+	claims := jwt.NewAccountClaims(key)
+	claims.Name = name
+	return claims, nil
+}
+
+// hub is the account that has JetStream and exports what members import.
+func (i issuer) hub(t tenancy) (*jwt.AccountClaims, error) {
+	claims, err := i.account(hubAccount)
+	if err != nil {
+		return nil, err
+	}
+	claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
+		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit,
+		Consumer: jwt.NoLimit, MaxAckPending: jwt.NoLimit,
+	}
+	for _, g := range t.exports() {
+		response := jwt.ResponseTypeSingleton
+		if g.answers == manyAnswers {
+			response = jwt.ResponseTypeStream
+		}
+		claims.Exports.Add(&jwt.Export{
+			Name: g.subject, Subject: jwt.Subject(g.subject), Type: jwt.Service, ResponseType: jwt.ResponseType(response),
+		})
+	}
+	return claims, nil
+}
+
+// member is an account that imports exactly the subjects of its users.
+func (i issuer) member(a account) (*jwt.AccountClaims, error) {
+	claims, err := i.account(a.name)
+	if err != nil {
+		return nil, err
+	}
+	if a.closed {
+		claims.Limits.Conn = 0
+		claims.RevokeAt(jwt.All, forAll)
+		return claims, nil
+	}
+	hub, err := public(i.keys.account(hubAccount))
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range a.users {
+		for _, g := range u.grants {
+			claims.Imports.Add(&jwt.Import{
+				Name: g.subject, Subject: jwt.Subject(g.subject), Account: hub,
+				LocalSubject: jwt.RenamingSubject(g.local), Type: jwt.Service,
+			})
+		}
+		if err := i.revoke(claims, u, u.renewed-1); err != nil {
+			return nil, err
+		}
+	}
+	for _, u := range a.refused {
+		if err := i.revoke(claims, u, u.renewed); err != nil {
+			return nil, err
+		}
+	}
+	return claims, nil
+}
+
+// revoke shuts out a user's credentials up to the one that was issued last.
+func (i issuer) revoke(claims *jwt.AccountClaims, u user, last int) error {
+	for renewed := 0; renewed <= last; renewed++ {
+		key, err := public(i.keys.user(credentialName(u.name, renewed)))
+		if err != nil {
+			return err
+		}
+		claims.RevokeAt(key, forAll)
+	}
+	return nil
+}
+
+// credentialName is what a user's NATS key is derived from.
+func credentialName(user string, renewed int) string {
+	if renewed == 0 {
+		return user
+	}
+	return fmt.Sprintf("%s %d", user, renewed)
+}
+
+// encode signs an account's claims.
+func (i issuer) encode(claims *jwt.AccountClaims) (string, error) {
+	token, err := claims.Encode(i.operator)
+	if err != nil {
+		return "", fmt.Errorf("signing account %s: %w", claims.Name, err)
+	}
+	return token, nil
+}
+
+// credentials makes a user's .creds file: it may publish on what it is allowed,
+// hear its own inbox, and nothing else. The hub's administrator alone is not confined.
+func (i issuer) credentials(accountName string, u user) ([]byte, error) {
+	account, err := i.keys.account(accountName)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := i.keys.user(credentialName(u.name, u.renewed))
+	if err != nil {
+		return nil, err
+	}
+	key, err := pair.PublicKey()
 	if err != nil {
 		return nil, fmt.Errorf("user %s: %w", u.name, err)
 	}
-	signed := jwt.NewUserClaims(public)
-	signed.Name = u.name
+	claims := jwt.NewUserClaims(key)
+	claims.Name = u.name
 	if u.name != hubUser {
-		for _, g := range u.grants {
-			signed.Permissions.Pub.Allow.Add(g.local)
-		}
-		signed.Permissions.Sub.Allow.Add(stream.InboxPrefix(u.name) + ".>")
+		claims.Permissions.Pub.Allow.Add(u.allow...)
+		claims.Permissions.Sub.Allow.Add(stream.InboxPrefix(u.name) + ".>")
 	}
-	token, err := signed.Encode(account)
+	token, err := claims.Encode(account)
 	if err != nil {
 		return nil, fmt.Errorf("signing user %s: %w", u.name, err)
 	}

@@ -21,84 +21,178 @@ const (
 	manyAnswers
 )
 
-// user is one connection's identity, with all that it may do.
+// user is one connection's identity. What it may do is what stands in both: allow
+// is signed into its credentials and stays the same while they are good; grants
+// are its account's, and follow the registry.
 type user struct {
-	name   string
-	grants []grant
+	name    string
+	renewed int // how often its key was lost: the credentials of before open nothing
+	allow   []string
+	grants  []grant
 }
 
 // account is a NATS account: a country, or the auditors. Its key is derived from
 // its name.
 type account struct {
-	name  string
-	users []user
+	name    string
+	users   []user
+	refused []user // may not connect, with any credentials up to renewed
+	closed  bool   // nobody may
 }
 
 // consumer is a durable consumer that the hub makes for one user.
 type consumer struct {
 	stream, name string
-	filters      []string
+	filters      []string // none: everything
+}
+
+// tenancy is what the registry's state means for the broker.
+type tenancy struct {
+	accounts  []account
+	consumers []consumer
 }
 
 // auditAccount holds the auditors: they read every subject and publish on none.
 const auditAccount = "AUDIT"
 
-// tenancy is what the registry's state means for the broker. It is a function of
-// the state alone, so that two hubs derive the same from one log.
-func tenancy(state registry.State) (accounts []account, consumers []consumer) {
-	for _, country := range state.Countries() {
-		member := account{name: country}
-		for _, agency := range state.Agencies() {
-			if agency.Country != country {
-				continue
-			}
-			name := stream.PublisherUser(country, agency.ID)
-			events := "evt.*." + country + "." + agency.ID + ".>"
-			member.users = append(member.users, user{name: name, grants: append(
-				[]grant{{subject: events, local: events, answers: oneAnswer}},
-				reads(stream.Log, name)...)})
-			consumers = append(consumers, consumer{stream: stream.Log, name: name, filters: []string{"log.>"}})
+// nothing is a subject on which no key record ever lies: no address is like that.
+const nothing = "key._.>"
+
+// tenancyOf is a function of the state alone, so that two hubs derive the same from one log.
+func tenancyOf(state registry.State) tenancy {
+	t := tenancy{}
+	for _, m := range state.Members() {
+		if m.Status == registry.Left {
+			t.accounts = append(t.accounts, account{name: m.Country, closed: true})
+			continue
 		}
-		desk := stream.DeskUser(country)
-		cosign := stream.CosignPrefix + country
-		member.users = append(member.users, user{name: desk, grants: slices.Concat(
-			reads(stream.Events, desk), reads(stream.Log, desk),
-			[]grant{{subject: cosign, local: cosign, answers: oneAnswer}})})
-		consumers = append(consumers,
-			consumer{stream: stream.Events, name: desk, filters: audienceFilters(state, country)},
-			consumer{stream: stream.Log, name: desk, filters: []string{"log.>"}})
-		accounts = append(accounts, member)
+		member := account{name: m.Country}
+		t.addDesk(&member, state, m)
+		t.addRegistrar(&member)
+		for _, agency := range state.Agencies() {
+			if agency.Country == m.Country {
+				t.addPublisher(&member, state, m, agency)
+			}
+		}
+		t.accounts = append(t.accounts, member)
 	}
-	accounts = append(accounts, account{name: auditAccount, users: []user{{name: stream.AuditUser, grants: append(
-		reads(stream.Events, stream.AuditUser), reads(stream.Log, stream.AuditUser)...)}}})
-	consumers = append(consumers,
-		consumer{stream: stream.Events, name: stream.AuditUser},
-		consumer{stream: stream.Log, name: stream.AuditUser})
-	return accounts, consumers
+	t.addAuditor()
+	return t
 }
 
-// audienceFilters are the subjects that a country may read: its audiences, and
-// the registry, which is everybody's.
-func audienceFilters(state registry.State, country string) []string {
-	filters := []string{"reg.>"}
-	for _, audience := range state.AudiencesOf(country) {
-		filters = append(filters, "evt."+audience+".>")
+// addDesk lets a desk read its addresses and the registry, and an active member's
+// cosign. A suspended one is left with the registry, where it reads why.
+func (t *tenancy) addDesk(member *account, state registry.State, m registry.Member) {
+	name := stream.DeskUser(m.Country)
+	events, keys := []string{"reg.>"}, []string{}
+	for _, address := range state.Reads(m.Country) {
+		events, keys = append(events, "evt."+address+".>"), append(keys, "key."+address+".>")
 	}
-	return filters
+	if len(keys) == 0 {
+		keys = []string{nothing}
+	}
+	desk := user{name: name, renewed: m.MirrorsRevoked}
+	cosign := own(stream.CosignPrefix+m.Country, oneAnswer)
+	desk.may(cosign.local)
+	if m.Status == registry.Active {
+		desk.grants = append(desk.grants, cosign)
+	}
+	t.reads(&desk, consumer{stream.Events, name, events}, consumer{stream.Log, name, []string{"log.>"}}, consumer{stream.Keys, name, keys})
+	member.users = append(member.users, desk)
 }
 
-// reads are the parts of the JetStream API that let a user read through one
+// addRegistrar lets somebody in each country hand in registry updates, also of
+// others: what is in them is signed, and who hands them in means nothing.
+func (t *tenancy) addRegistrar(member *account) {
+	registrar := user{name: stream.RegistrarUser(member.name)}
+	update := own("reg.*.*", oneAnswer)
+	registrar.may(update.local)
+	registrar.grants = append(registrar.grants, update)
+	t.reads(&registrar, consumer{stream.Events, registrar.name, []string{"reg.>"}})
+	member.users = append(member.users, registrar)
+}
+
+// addPublisher lets an agency with a valid key publish to the addresses that are
+// open to its country, and nothing else; others may not connect.
+func (t *tenancy) addPublisher(member *account, state registry.State, m registry.Member, a registry.Agency) {
+	own := func(prefix, address string) string { return prefix + address + "." + a.Country + "." + a.ID + ".>" }
+	publisher := user{name: stream.PublisherUser(a.Country, a.ID), renewed: a.KeysRevoked}
+	if _, valid := state.Key(a.Key); !valid || a.Retired != 0 || m.Status != registry.Active {
+		member.refused = append(member.refused, publisher)
+		return
+	}
+	publisher.may(own("evt.", "*"), own("key.", "*"))
+	for _, id := range state.AudiencesOf(a.Country) {
+		audience, _ := state.Audience(id)
+		for _, prefix := range []string{"evt.", "key."} {
+			subject := own(prefix, audience.Address())
+			publisher.grants = append(publisher.grants, grant{subject: subject, local: subject, answers: oneAnswer})
+		}
+	}
+	t.reads(&publisher, consumer{stream.Events, publisher.name, []string{"reg.>"}}, consumer{stream.Log, publisher.name, []string{"log.>"}})
+	member.users = append(member.users, publisher)
+}
+
+func (t *tenancy) addAuditor() {
+	auditor := user{name: stream.AuditUser}
+	t.reads(&auditor, consumer{stream: stream.Events, name: auditor.name}, consumer{stream: stream.Log, name: auditor.name})
+	t.accounts = append(t.accounts, account{name: auditAccount, users: []user{auditor}})
+}
+
+// reads gives a user consumers of its own name.
+func (t *tenancy) reads(u *user, consumers ...consumer) {
+	for _, c := range consumers {
+		t.consumers = append(t.consumers, c)
+		for _, g := range reading(c.stream, c.name) {
+			u.may(g.local)
+			u.grants = append(u.grants, g)
+		}
+	}
+}
+
+func (u *user) may(subjects ...string) { u.allow = append(u.allow, subjects...) }
+
+// own is a subject that has the same name in every account.
+func own(subject string, answers int) grant {
+	return grant{subject: subject, local: subject, answers: answers}
+}
+
+// reading is the part of the JetStream API that lets a user read through one
 // consumer, and do nothing else: not create one, not read by sequence, not list.
-func reads(streamName, consumerName string) []grant {
+func reading(streamName, consumerName string) []grant {
 	name := streamName + "." + consumerName
 	api := func(call string, answers int) grant {
 		return grant{subject: "$JS.API.CONSUMER." + call + "." + name, local: stream.MemberAPI + ".CONSUMER." + call + "." + name, answers: answers}
 	}
-	ack := "$JS.ACK." + name + ".>"
 	return []grant{
 		api("MSG.NEXT", manyAnswers),
 		api("INFO", oneAnswer),
 		api("RESET", oneAnswer),
-		{subject: ack, local: ack, answers: noAnswer},
+		own("$JS.ACK."+name+".>", noAnswer),
 	}
+}
+
+// notary may read all events, publish leaves, and look up its newest ones.
+func notary() user {
+	u := user{name: stream.NotaryUser}
+	for _, g := range reading(stream.Events, stream.NotaryUser) {
+		u.may(g.subject)
+	}
+	u.may(stream.LeavesSubject, "$JS.API.STREAM.INFO."+stream.Log, "$JS.API.STREAM.MSG.GET."+stream.Log)
+	return u
+}
+
+// exports are the subjects of the hub's account that members import, each once.
+func (t tenancy) exports() []grant {
+	var all []grant
+	for _, a := range t.accounts {
+		for _, u := range a.users {
+			for _, g := range u.grants {
+				if !slices.ContainsFunc(all, func(have grant) bool { return have.subject == g.subject }) {
+					all = append(all, g)
+				}
+			}
+		}
+	}
+	return all
 }

@@ -1,6 +1,10 @@
 // Package hub is the broker that everybody shares: an embedded NATS server with
 // the streams, the accounts, and one durable consumer for each reader. It is
 // trusted for availability and for nothing else.
+//
+// Who may connect, publish where and read what is a function of the registry's
+// state, which the hub folds from its own stream. It holds that against the
+// broker after every update, and so enforces once more what every reader judges.
 package hub
 
 import (
@@ -39,10 +43,15 @@ type Hub struct {
 	config Config
 	lock   *os.File // two servers on one set of streams would destroy it
 	server *server.Server
+	nc     *nats.Conn // the administrator's
+	js     jetstream.JetStream
+	gate   *gate
+	ledger *ledger
 }
 
-// New starts the server, derives the accounts from the charter, and makes what
-// is missing of streams and consumers. When it returns, members can connect.
+// New starts the server, makes what is missing of streams, folds the registry
+// that they hold, and derives accounts and consumers from it. When it returns,
+// members can connect.
 func New(ctx context.Context, config Config) (*Hub, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -56,38 +65,40 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
 	if err := h.open(ctx); err != nil {
+		h.stop()
 		return nil, errors.Join(fmt.Errorf("hub: %w", err), h.lock.Close())
 	}
 	return h, nil
 }
 
+// open lets the administrator in first, alone: nobody connects under a registry
+// that the stream has left behind.
 func (h *Hub) open(ctx context.Context) error {
-	state, err := h.config.Charter.State()
+	keys, err := openKeyring(filepath.Join(h.config.Directory, "keys", "broker.key"), h.config.Lock, h.streams())
 	if err != nil {
 		return err
 	}
-	accounts, consumers := tenancy(state)
-	keys, err := h.keys()
+	issuer, err := newIssuer(keys)
 	if err != nil {
 		return err
 	}
-	issued, err := issue(keys, accounts)
-	if err != nil {
+	h.gate = &gate{issuer: issuer, resolver: &server.MemAccResolver{}, credentials: h.Credentials, accounts: map[string]string{}, users: map[string]string{}}
+	if err := h.gate.found(); err != nil {
 		return err
 	}
-	for name, content := range issued.users {
-		if err := keyfile.Replace(h.Credentials(name), content); err != nil {
-			return fmt.Errorf("writing credentials: %w", err)
-		}
-	}
-	if err := h.serve(issued); err != nil {
+	if err := h.serve(); err != nil {
 		return err
 	}
-	if err := h.provide(ctx, consumers); err != nil {
-		h.stop()
+	if err := h.connect(); err != nil {
 		return err
 	}
-	return nil
+	if err := provideStreams(ctx, h.js, h.config.Charter); err != nil {
+		return err
+	}
+	if h.ledger, err = openLedger(ctx, h.js, h.config.Charter); err != nil {
+		return err
+	}
+	return h.gate.apply(ctx, h.js, tenancyOf(h.ledger.state))
 }
 
 // URL is where NATS clients connect.
@@ -98,9 +109,10 @@ func (h *Hub) Credentials(user string) string {
 	return filepath.Join(h.credentials(), user+".creds")
 }
 
-// Run serves until ctx ends, then stops the server with everything on disk.
+// Run serves, and follows the registry, until ctx ends; then it stops the server
+// with everything on disk.
 func (h *Hub) Run(ctx context.Context) error {
-	<-ctx.Done()
+	h.follow(ctx)
 	h.stop()
 	return h.lock.Close()
 }
@@ -108,16 +120,17 @@ func (h *Hub) Run(ctx context.Context) error {
 func (h *Hub) streams() string     { return filepath.Join(h.config.Directory, "streams") }
 func (h *Hub) credentials() string { return filepath.Join(h.config.Directory, "credentials") }
 
-func (h *Hub) keys() (keyring, error) {
-	return openKeyring(filepath.Join(h.config.Directory, "keys", "broker.key"), h.config.Lock, h.streams())
-}
-
 func (h *Hub) stop() {
-	h.server.Shutdown()
-	h.server.WaitForShutdown()
+	if h.nc != nil {
+		h.nc.Close()
+	}
+	if h.server != nil {
+		h.server.Shutdown()
+		h.server.WaitForShutdown()
+	}
 }
 
-func (h *Hub) serve(issued *claims) error {
+func (h *Hub) serve() error {
 	host, portText, err := net.SplitHostPort(h.config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", h.config.Listen, err)
@@ -126,11 +139,15 @@ func (h *Hub) serve(issued *claims) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: the port is no number of 0 to 65535", h.config.Listen)
 	}
+	operator, _, err := h.gate.issuer.operatorClaims()
+	if err != nil {
+		return err
+	}
 	options := &server.Options{
 		ServerName: "tripoint-hub", Host: host, Port: int(port), NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: h.streams(), SyncAlways: true,
-		TrustedOperators: []*jwt.OperatorClaims{issued.operator}, SystemAccount: issued.system,
-		AccountResolver: issued.resolver, MaxPayload: 4 << 20,
+		TrustedOperators: []*jwt.OperatorClaims{operator}, SystemAccount: operator.SystemAccount,
+		AccountResolver: h.gate.resolver, MaxPayload: 4 << 20,
 	}
 	if port == 0 {
 		options.Port = server.RANDOM_PORT
@@ -138,25 +155,24 @@ func (h *Hub) serve(issued *claims) error {
 	if h.server, err = server.NewServer(options); err != nil {
 		return fmt.Errorf("configuring the server: %w", err)
 	}
+	h.gate.server = h.server
 	h.server.SetLoggerV2(serverLog{h.config.Logger}, false, false, false)
 	h.server.Start()
 	if !h.server.ReadyForConnections(20 * time.Second) {
-		h.stop()
 		return errors.New("the server is not ready after 20 s: another one may hold the address or the directory")
 	}
 	return nil
 }
 
-func (h *Hub) provide(ctx context.Context, consumers []consumer) error {
-	nc, err := nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)),
+func (h *Hub) connect() error {
+	var err error
+	h.nc, err = nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)), nats.MaxReconnects(-1),
 		nats.CustomInboxPrefix(stream.InboxPrefix(hubUser)), nats.InProcessServer(h.server))
 	if err != nil {
 		return fmt.Errorf("connecting to the own server: %w", err)
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
+	if h.js, err = jetstream.New(h.nc); err != nil {
 		return fmt.Errorf("opening JetStream: %w", err)
 	}
-	return provide(ctx, js, h.config.Charter, consumers)
+	return nil
 }

@@ -29,28 +29,24 @@ func logConfig() jetstream.StreamConfig {
 	}
 }
 
-// provide makes streams and consumers as the tenancy asks, and founds the log
-// with its charter where it is empty. It may be repeated.
-func provide(ctx context.Context, js jetstream.JetStream, charter registry.Charter, consumers []consumer) error {
-	for _, config := range []jetstream.StreamConfig{eventsConfig(), logConfig()} {
+// keysConfig is for records that are replaced and expire: what is let go there is gone.
+func keysConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: stream.Keys, Subjects: []string{"key.>"}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+	}
+}
+
+// provideStreams makes the streams, and founds the log with its charter where it
+// is empty. It may be repeated.
+func provideStreams(ctx context.Context, js jetstream.JetStream, charter registry.Charter) error {
+	for _, config := range []jetstream.StreamConfig{eventsConfig(), logConfig(), keysConfig()} {
 		if _, err := js.CreateOrUpdateStream(ctx, config); err != nil {
 			return fmt.Errorf("making stream %s: %w", config.Name, err)
 		}
 	}
-	if err := foundLog(ctx, js, charter); err != nil {
-		return err
-	}
-	consumers = append(consumers, consumer{stream: stream.Events, name: stream.NotaryUser})
-	for _, c := range consumers {
-		_, err := js.CreateOrUpdateConsumer(ctx, c.stream, jetstream.ConsumerConfig{
-			Durable: c.name, FilterSubjects: c.filters,
-			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
-		})
-		if err != nil {
-			return fmt.Errorf("making consumer %s of %s: %w", c.name, c.stream, err)
-		}
-	}
-	return nil
+	return foundLog(ctx, js, charter)
 }
 
 // foundLog makes the charter the stream's first message. A stream that begins

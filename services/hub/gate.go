@@ -1,0 +1,185 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/stream"
+)
+
+// gate holds the broker to a tenancy: consumers, accounts and credentials.
+type gate struct {
+	issuer      issuer
+	resolver    *server.MemAccResolver
+	server      *server.Server
+	credentials func(user string) string // path of a user's file
+
+	accounts map[string]string // what each account's claims say that are in force
+	users    map[string]string // what the credentials say that lie on disk
+}
+
+// found lets the administrator and the notary in, and nobody else.
+func (g *gate) found() error {
+	system, err := g.issuer.account(systemAccount)
+	if err != nil {
+		return err
+	}
+	own, err := g.issuer.hub(tenancy{})
+	if err != nil {
+		return err
+	}
+	for _, claims := range []*jwt.AccountClaims{system, own} {
+		token, err := g.issuer.encode(claims)
+		if err != nil {
+			return err
+		}
+		if err := g.resolver.Store(claims.Subject, token); err != nil {
+			return fmt.Errorf("storing account %s: %w", claims.Name, err)
+		}
+	}
+	return errors.Join(g.admit(hubAccount, user{name: hubUser}), g.admit(hubAccount, notary()))
+}
+
+// apply makes the broker be as a tenancy says; it may be repeated. The order
+// matters: nobody can publish to a new address before all its readers' consumers
+// have it, and nobody reads on once he may not.
+func (g *gate) apply(ctx context.Context, js jetstream.JetStream, t tenancy) error {
+	if err := provideConsumers(ctx, js, t.consumers); err != nil {
+		return err
+	}
+	own, err := g.issuer.hub(t)
+	if err != nil {
+		return err
+	}
+	if err := g.enforce(own); err != nil {
+		return err
+	}
+	for _, a := range t.accounts {
+		claims, err := g.issuer.member(a)
+		if err != nil {
+			return err
+		}
+		if err := g.enforce(claims); err != nil {
+			return err
+		}
+		for _, u := range a.users {
+			if err := g.admit(a.name, u); err != nil {
+				return err
+			}
+		}
+	}
+	return g.forget(t)
+}
+
+// enforce puts an account's claims into force, where they are others than
+// before: connections that they no longer allow are closed.
+func (g *gate) enforce(claims *jwt.AccountClaims) error {
+	said := claims.String() // unsigned, so without a time
+	if g.accounts[claims.Name] == said {
+		return nil
+	}
+	token, err := g.issuer.encode(claims)
+	if err != nil {
+		return err
+	}
+	if err := g.resolver.Store(claims.Subject, token); err != nil {
+		return fmt.Errorf("storing account %s: %w", claims.Name, err)
+	}
+	account, err := g.server.LookupAccount(claims.Subject)
+	if err != nil {
+		return fmt.Errorf("account %s: %w", claims.Name, err)
+	}
+	decoded, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		return fmt.Errorf("account %s: %w", claims.Name, err)
+	}
+	g.server.UpdateAccountClaims(account, decoded)
+	g.accounts[claims.Name] = said
+	return nil
+}
+
+// admit writes a user's credentials, where they are others than before.
+func (g *gate) admit(accountName string, u user) error {
+	said := fmt.Sprint(accountName, u.renewed, u.allow)
+	if g.users[u.name] == said {
+		return nil
+	}
+	content, err := g.issuer.credentials(accountName, u)
+	if err != nil {
+		return err
+	}
+	if err := keyfile.Replace(g.credentials(u.name), content); err != nil {
+		return fmt.Errorf("writing credentials: %w", err)
+	}
+	g.users[u.name] = said
+	return nil
+}
+
+// forget takes the credentials of those away who may not connect any more.
+func (g *gate) forget(t tenancy) error {
+	admitted := map[string]bool{hubUser: true, stream.NotaryUser: true}
+	for _, a := range t.accounts {
+		for _, u := range a.users {
+			admitted[u.name] = true
+		}
+	}
+	for name := range g.users {
+		if admitted[name] {
+			continue
+		}
+		if err := os.Remove(g.credentials(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing credentials: %w", err)
+		}
+		delete(g.users, name)
+	}
+	return nil
+}
+
+// provideConsumers makes each consumer with its filters, and ends those of users
+// who read nothing more.
+func provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
+	consumers = append(slices.Clone(consumers), consumer{stream: stream.Events, name: stream.NotaryUser})
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+		if err := endConsumers(ctx, js, name, consumers); err != nil {
+			return fmt.Errorf("ending consumers of %s: %w", name, err)
+		}
+	}
+	for _, c := range consumers {
+		_, err := js.CreateOrUpdateConsumer(ctx, c.stream, jetstream.ConsumerConfig{
+			Durable: c.name, FilterSubjects: c.filters,
+			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
+		})
+		if err != nil {
+			return fmt.Errorf("making consumer %s of %s: %w", c.name, c.stream, err)
+		}
+	}
+	return nil
+}
+
+func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string, wanted []consumer) error {
+	s, err := js.Stream(ctx, streamName)
+	if err != nil {
+		return err
+	}
+	names := s.ConsumerNames(ctx)
+	for name := range names.Name() {
+		// The hub's own consumer has a name that the client library made.
+		ours := strings.HasPrefix(name, stream.DeskUser("")) || strings.HasPrefix(name, "publisher-") || strings.HasPrefix(name, stream.RegistrarUser(""))
+		if !ours || slices.ContainsFunc(wanted, func(c consumer) bool { return c.stream == streamName && c.name == name }) {
+			continue
+		}
+		if err := s.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return err
+		}
+	}
+	return names.Err()
+}
