@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -132,11 +133,16 @@ func (g *gate) forget(t tenancy) error {
 			admitted[u.name] = true
 		}
 	}
-	for name := range g.users {
+	files, err := filepath.Glob(g.credentials("*"))
+	if err != nil {
+		return fmt.Errorf("listing credentials: %w", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 		if admitted[name] {
 			continue
 		}
-		if err := os.Remove(g.credentials(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("removing credentials: %w", err)
 		}
 		delete(g.users, name)
