@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -70,8 +71,10 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 	return nil
 }
 
-// await returns once the journal has every message of this country's audiences
-// that the leaves speak of. What waits in the mirror is stored and cosigned
+// await returns once the journal has every message that the leaves speak of and
+// that this country may read: the registry's, which are everybody's, and those
+// addressed to it as the newest registry has it. What came to a country that has
+// left since is not waited for: it cannot get it any more. What waits in the mirror is stored and cosigned
 // first: a message that is withheld holds back only what comes after it.
 //
 // After the desk's patience it raises an alarm and waits on: a message that still
@@ -118,9 +121,16 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 	}
 }
 
-// lacking is the first message that this desk should have and has not; nil where
-// there is none. It is certain not to come when a later one is there.
-func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (index *uint64, certain bool, err error) {
+// gap is a message that this desk should have and has not.
+type gap struct {
+	index uint64
+	label string
+}
+
+// lacking is the first gap; nil where there is none. It is certain not to come
+// when a later message is there. Gaps in the registry come first: it says what
+// else this country may read.
+func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (first *gap, certain bool, err error) {
 	start, table := leaves.GetStart(), leaves.GetAudiences()
 	// Last first: what is journaled between the two must not make what came with
 	// it look skipped.
@@ -132,19 +142,29 @@ func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (index *uint
 	if err != nil {
 		return nil, false, err
 	}
-	for i, label := range leaves.GetLabels() {
-		at := start + uint64(i)
-		if uint64(label) < uint64(len(table)) && m.reads[table[label]] && !present[at] {
-			return &at, any && last.Index > at, nil
+	state, err := m.book.read(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, addresses := range [][]string{{""}, state.Reads(m.country)} {
+		for i, label := range leaves.GetLabels() {
+			at := start + uint64(i)
+			if uint64(label) < uint64(len(table)) && slices.Contains(addresses, table[label]) && !present[at] {
+				return &gap{at, table[label]}, any && last.Index > at, nil
+			}
 		}
 	}
 	return nil, false, nil
 }
 
-func (m *mirror) withheld(ctx context.Context, index uint64, leaves *logv1.Leaves) error {
+func (m *mirror) withheld(ctx context.Context, lacking gap, leaves *logv1.Leaves) error {
+	what := fmt.Sprintf("Event %d of the log is for this country, and the hub has not delivered it.", lacking.index)
+	if lacking.label == "" {
+		what = fmt.Sprintf("Message %d of the log is the registry's and for everybody, and the hub has not delivered it.", lacking.index)
+	}
 	return m.alarms.raise(ctx, journal.Alarm{
 		Code: AlarmWithheld,
-		What: fmt.Sprintf("Event %d of the log is for this country, and the hub has not delivered it.", index),
+		What: what,
 		Got:  leaves.GetCheckpoint(),
 	})
 }

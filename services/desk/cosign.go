@@ -6,18 +6,23 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
-// takeCosignature counts a mirror's cosignature, this desk's own included.
+// takeCosignature counts a mirror's cosignature, this desk's own included. One by
+// a key of this desk that its journal does not know of is an alarm. One by a key
+// that it does not hold (any more) is not: who has lost the journal has the key
+// revoked and enrols another.
 func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 	c, err := m.follower.Cosignature(data)
 	if err != nil {
 		return m.refuseCosignature(ctx, err)
 	}
-	if c.Country == m.country && c.Checkpoint.Size >= m.cosigned.Size &&
+	own := m.keys.at(m.terms.At(c.Checkpoint.Size), c.Country) != nil && c.Country == m.country
+	if own && c.Checkpoint.Size >= m.cosigned.Size &&
 		(c.Checkpoint.Size != m.cosigned.Size || c.Checkpoint.Root != m.cosigned.Root) {
 		return m.stop(ctx, AlarmStateLost, fmt.Sprintf(
 			"The log has a cosignature by this desk's key over %d events, and its journal knows of none above %d: the journal was lost or set back, or somebody else has the key.",
@@ -55,7 +60,7 @@ func (m *mirror) flush(ctx context.Context) error {
 	if err := m.record(ctx); err != nil {
 		return err
 	}
-	if m.published || len(m.cosigned.Note) == 0 {
+	if m.published || len(m.cosigned.Note) == 0 || !m.active() {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
@@ -80,14 +85,30 @@ func (m *mirror) store(ctx context.Context) error {
 	return nil
 }
 
+// active reports whether this country may cosign now. The hub takes nothing from
+// one that is suspended, not even what it cosigned before.
+func (m *mirror) active() bool {
+	state, _ := m.book.known()
+	if !state.Founded() {
+		state = m.founded
+	}
+	member, _ := state.Member(m.country)
+	return member.Status == registry.Active
+}
+
 // record signs the newest checkpoint and keeps the signature, where it is above
-// all that were cosigned.
+// all that were cosigned, and where the registry names a key that this desk holds.
+// Status.Standing says why where it does not.
 func (m *mirror) record(ctx context.Context) error {
 	newest, _ := m.follower.Checkpoint()
 	if newest.Size <= m.cosigned.Size || m.alarms.stopped() {
 		return nil
 	}
-	note, err := m.signer.Cosign(newest, uint64(time.Now().Unix()))
+	signer := m.keys.at(m.terms.At(newest.Size), m.country)
+	if signer == nil {
+		return nil
+	}
+	note, err := signer.Cosign(newest, uint64(time.Now().Unix()))
 	if err != nil {
 		return err
 	}

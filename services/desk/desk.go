@@ -10,7 +10,6 @@ package desk
 import (
 	"context"
 	"crypto"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,21 +22,25 @@ import (
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
-	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/pkg/view"
 	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
 // Config is what a desk needs. Fields without a stated default are required.
 type Config struct {
-	Country   string           // the member, as the charter names it
+	Country   string           // ISO 3166-1 alpha-2; it may become a member later
 	Directory string           // holds journal and view; made when missing
-	Charter   registry.Charter // the desk's own copy: whose signatures count is never taken from the network
-	MirrorKey crypto.Signer    // Ed25519, the charter's mirror key of Country
+	Charter   registry.Charter // the desk's own copy: what the log begins with is never taken from the network
+	MirrorKey crypto.Signer    // Ed25519; it cosigns the sizes for which the registry names it
 	Stream    stream.Config    // as stream.DeskUser(Country)
 	Logger    *slog.Logger     // nil: silent
+
+	// NextMirrorKey is the one that MirrorKey is to be rotated to; nil: none. It
+	// cosigns from the size on from which the registry names it.
+	NextMirrorKey crypto.Signer
 
 	// Console makes the pages; nil: none are served. It is called once, before
 	// New returns, and may keep the desk.
@@ -59,6 +62,7 @@ type Desk struct {
 	log     *slog.Logger
 	lock    *os.File // two mirrors with one key could cosign two roots
 	journal *journal.Journal
+	book    *chronicle
 	shelf   *shelf
 	alarms  *alarms
 	conn    *stream.Conn
@@ -74,12 +78,18 @@ type Desk struct {
 	rebuilding sync.Mutex // held while a view is built beside the live one
 
 	standing standing
-	doubted  int // see doubts
+	keys     keys
+	founded  registry.State // the charter's, for as long as the journal has no founding
+	telling  sync.Mutex     // held by whoever writes told
+	told     string         // the newest sentence of Status.Standing in the desk's log
+
+	doubted int             // see doubts
+	closed  map[string]bool // addresses that were taken from this country after the journal's end
 
 	listener net.Listener
 	handler  http.Handler
 	closing  sync.Once
-	closed   error
+	failed   error // of closing
 }
 
 // New opens the desk's files and its console's port. It succeeds while the hub
@@ -91,8 +101,8 @@ func New(ctx context.Context, config Config) (*Desk, error) {
 	if config.Patience == 0 {
 		config.Patience = defaultPatience
 	}
-	d := &Desk{config: config, log: config.Logger}
-	for _, step := range []func(context.Context) error{d.openFiles, d.openMirror, d.openConsole} {
+	d := &Desk{config: config, log: config.Logger, closed: map[string]bool{}}
+	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openMirror, d.openConsole} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("desk: %w", err), d.Close())
 		}
@@ -137,36 +147,37 @@ func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*f
 	return f, nil
 }
 
+// openBook reads the registry as far as it is journaled, and holds the
+// configuration against it.
+func (d *Desk) openBook(ctx context.Context) error {
+	if err := event.CheckCountry(d.config.Country); err != nil {
+		return err
+	}
+	var err error
+	if d.founded, err = d.config.Charter.State(); err != nil {
+		return err
+	}
+	d.book = &chronicle{journal: d.journal, state: registry.New(d.config.Charter.Digest)}
+	state, err := d.book.read(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.Founded() {
+		state = d.founded
+	}
+	d.keys, err = holdKeys(state, d.config.Country, d.config.MirrorKey, d.config.NextMirrorKey)
+	return err
+}
+
 func (d *Desk) openMirror(ctx context.Context) error {
-	state, err := d.config.Charter.State()
-	if err != nil {
-		return err
-	}
-	policy, err := state.Policy()
-	if err != nil {
-		return err
-	}
-	key, ok := policy.Mirrors[d.config.Country]
-	if !ok {
-		return fmt.Errorf("the charter has no member %q", d.config.Country)
-	}
-	if d.config.MirrorKey == nil || !ed25519.PublicKey(key).Equal(d.config.MirrorKey.Public()) {
-		return fmt.Errorf("this key is not the charter's mirror key of %s", d.config.Country)
-	}
-	signer, err := translog.NewMirror(policy.Origin, d.config.Country, d.config.MirrorKey)
-	if err != nil {
-		return err
-	}
+	var err error
 	if d.conn, err = stream.Dial(d.config.Stream); err != nil {
 		return err
 	}
 	d.mirror = &mirror{
-		country: d.config.Country, policy: policy, signer: signer, reads: map[string]bool{"": true},
+		country: d.config.Country, keys: d.keys, founded: d.founded, book: d.book,
 		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
 		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at,
-	}
-	for _, audience := range state.AudiencesOf(d.config.Country) {
-		d.mirror.reads[audience] = true
 	}
 	if err := d.mirror.load(ctx); err != nil && !errors.Is(err, errStopped) {
 		return err
@@ -211,16 +222,16 @@ func (d *Desk) Close() error {
 			d.conn.Close()
 		}
 		if d.shelf != nil {
-			d.closed = d.shelf.close()
+			d.failed = d.shelf.close()
 		}
 		if d.journal != nil {
-			d.closed = errors.Join(d.closed, d.journal.Close())
+			d.failed = errors.Join(d.failed, d.journal.Close())
 		}
 		if d.lock != nil {
-			d.closed = errors.Join(d.closed, d.lock.Close())
+			d.failed = errors.Join(d.failed, d.lock.Close())
 		}
 	})
-	return d.closed
+	return d.failed
 }
 
 // Reader reads the view. It stays good over a rebuild.

@@ -9,15 +9,15 @@ import (
 	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
+// shown is a subject as text: anybody may have made it.
+func shown(subject string) string { return strings.ToValidUTF8(subject, "\uFFFD") }
+
 // entryOf is a message's row, before what the fold adds to it.
 func entryOf(m journal.Message, judged verdict.Judged) view.Entry {
 	entry := view.Entry{
 		Index: m.Index, Sequence: m.Sequence,
-		Subject: strings.ToValidUTF8(m.Subject, "\uFFFD"),
+		Subject: shown(m.Subject),
 		Verdict: judged.Code, Reason: judged.Reason,
-	}
-	if judged.Update {
-		entry.Summary = "the charter came into force"
 	}
 	v := judged.Event
 	if v.ID == (event.ID{}) {

@@ -139,7 +139,7 @@ func TestAdversary_E05_Republished(t *testing.T) {
 	// On a registry subject the bytes are no update.
 	w.attack(d, []stream.Message{{Subject: "reg.charter.founded", Data: honest.Data}}, verdict.NotUpdate)
 	// The charter itself, again.
-	w.attack(d, []stream.Message{{Subject: "reg.charter.founded", Data: w.charter.Message}}, verdict.NotUpdate)
+	w.attack(d, []stream.Message{{Subject: "reg.charter.founded", Data: w.charter.Message}}, verdict.Duplicate)
 }
 
 func TestAdversary_E06_SignedByAnotherAgency(t *testing.T) {

@@ -39,7 +39,7 @@ func newFolder(ctx context.Context, charter event.Digest, j *journal.Journal, w 
 	if at.Sequence == 0 {
 		return f, nil
 	}
-	updates, err := j.Registry(ctx, at.Index)
+	updates, err := j.Registry(ctx, 0, at.Index)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,9 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 		return state, err
 	}
 	entry := entryOf(m, judged)
+	if judged.Update {
+		entry.Summary = says(state, m.Data)[0]
+	}
 	if judged.Code != verdict.Accepted || judged.Update {
 		return judged.State, tx.Take(entry, event.Head{})
 	}

@@ -59,7 +59,10 @@ func (d *Desk) follow(ctx context.Context) error {
 	if err := d.recover(ctx); err != nil {
 		return err
 	}
-	return retrying(ctx, d.log, "following", d.followStream)
+	return retrying(ctx, d.log, "following", func(ctx context.Context) error {
+		defer d.tell()
+		return d.followStream(ctx)
+	})
 }
 
 // reader opens a consumer so that the next message is the one at a sequence.
@@ -81,14 +84,18 @@ func reader(ctx context.Context, conn *stream.Conn, name, country string, sequen
 // folds from the journal; after the second, the messages are read from the
 // stream again and known.
 //
-// It begins with the last message of the journal, which must still be there: a
-// sequence alone proves nothing, it is used again after a loss.
+// It begins with a message of the journal, which must still be there: a sequence
+// alone proves nothing, it is used again after a loss.
 func (d *Desk) followStream(ctx context.Context) error {
-	last, began, err := d.journal.Last(ctx)
+	last, _, err := d.journal.Last(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := reader(ctx, d.conn, stream.Events, d.config.Country, last.Sequence)
+	anchor, began, err := d.anchor(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := reader(ctx, d.conn, stream.Events, d.config.Country, anchor.Sequence)
 	if err != nil {
 		return err
 	}
@@ -98,15 +105,21 @@ func (d *Desk) followStream(ctx context.Context) error {
 			return &away{err}
 		}
 		d.standing.synced()
+		if unproven && began {
+			if err := d.prove(ctx, r, anchor, fetched); err != nil {
+				return err
+			}
+		}
 		if len(fetched) == 0 {
 			continue
 		}
-		if unproven {
-			if err := d.prove(ctx, last, began, fetched[0]); err != nil {
-				return err
-			}
-			unproven = false
+		if unproven && !began && fetched[0].Sequence > 1 {
+			return &away{fmt.Errorf("the hub sent sequence %d first, not 1", fetched[0].Sequence)}
 		}
+		if unproven {
+			d.tell()
+		}
+		unproven = false
 		fresh, err := d.sift(ctx, last, fetched)
 		if err != nil {
 			return err
@@ -121,20 +134,6 @@ func (d *Desk) followStream(ctx context.Context) error {
 			return &away{err}
 		}
 	}
-}
-
-// prove looks at the first message after a Reset: the journal's last one, or the
-// stream's first where the journal is empty. That one is the charter, which
-// everybody reads.
-func (d *Desk) prove(ctx context.Context, last journal.Message, began bool, first stream.Message) error {
-	if first.Sequence <= max(last.Sequence, 1) {
-		d.doubted = 0
-		return nil
-	}
-	if d.doubted++; !began || d.doubted < doubts {
-		return &away{fmt.Errorf("the hub sent sequence %d first, not %d", first.Sequence, max(last.Sequence, 1))}
-	}
-	return d.changed(ctx, last, first, "is not in the stream any more")
 }
 
 // sift gives the messages after last their log indices. Those up to last must be
@@ -156,7 +155,7 @@ func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.
 		case err != nil:
 			return nil, err
 		case !ok:
-			return nil, d.changed(ctx, last, m, "was read, and an earlier message that was left out comes after it")
+			return nil, d.changed(ctx, last, m, fmt.Sprintf("was read, and an earlier one that had been left out (sequence %d) comes after it", m.Sequence))
 		case have.Subject != m.Subject || !bytes.Equal(have.Data, m.Data):
 			return nil, d.changed(ctx, have, m, "has other content in the stream now")
 		}
@@ -169,7 +168,7 @@ func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.
 func (d *Desk) changed(ctx context.Context, have journal.Message, got stream.Message, how string) error {
 	err := d.alarms.raise(ctx, journal.Alarm{
 		Code: AlarmStreamChanged,
-		What: fmt.Sprintf("Message %d of the log (sequence %d) %s (the hub sent sequence %d).", have.Index, have.Sequence, how, got.Sequence),
+		What: fmt.Sprintf("Message %d of the log (sequence %d) %s.", have.Index, have.Sequence, how),
 		Have: have.Data, Got: got.Data,
 	})
 	if err != nil {
@@ -186,6 +185,10 @@ func (d *Desk) takeIn(ctx context.Context, fresh []journal.Message) error {
 	if err := d.journal.Append(ctx, fresh); err != nil {
 		return err
 	}
+	if _, err := d.book.read(ctx); err != nil {
+		return err
+	}
+	d.tell()
 	d.journaled.notify()
 	if err := d.at("journaled"); err != nil {
 		return err

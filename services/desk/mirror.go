@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
@@ -22,13 +23,15 @@ import (
 // cosignature; after it, the same bytes are published by the next start.
 //
 // Invariants: a cosigned size only grows; nothing is cosigned that is not in the
-// journal, or below which a message of this country's audiences is missing, or
-// that disagrees with a message held here; after a final alarm nothing is cosigned.
+// journal, or below which a message that this country may read is missing, or
+// that disagrees with a message held here; nothing is cosigned under another key
+// than the one that the registry names for the size; after a final alarm nothing
+// is cosigned at all.
 type mirror struct {
 	country string
-	policy  translog.Policy // the charter's
-	signer  *translog.Mirror
-	reads   map[string]bool // labels of what this country holds
+	keys    keys
+	founded registry.State // the charter's
+	book    *chronicle     // the registry: who may read and cosign what
 
 	journal   *journal.Journal
 	alarms    *alarms
@@ -42,7 +45,8 @@ type mirror struct {
 	doubted   int  // see doubts
 	checked   bool // the stored leaves were seen to have the verified root
 	follower  *translog.Follower
-	place     journal.Place // Sequence and Compared run ahead of the stored ones
+	terms     translog.Policies // those that follower has adopted
+	place     journal.Place     // Sequence and Compared run ahead of the stored ones
 	cosigned  journal.Cosigned
 	published bool // the newest cosignature is on the log stream
 
@@ -66,16 +70,50 @@ func (m *mirror) load(ctx context.Context) error {
 	if m.cosigned, err = m.journal.Cosigned(ctx); err != nil {
 		return err
 	}
+	if m.terms, err = m.policies(ctx); err != nil {
+		return err
+	}
 	if len(m.place.Snapshot) == 0 {
-		m.follower, err = translog.NewFollower(m.policy.Always())
+		m.follower, err = translog.NewFollower(m.terms)
 	} else {
-		m.follower, err = translog.NewFollowerAt(m.policy.Always(), m.place.Snapshot)
+		m.follower, err = translog.NewFollowerAt(m.terms, m.place.Snapshot)
 	}
 	if err != nil {
 		return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
 	}
 	m.dirty, m.leaves, m.checkpoints, m.published = false, nil, nil, false
 	m.standing.log(m.follower)
+	return nil
+}
+
+// policies are those of the registry as it is journaled now. Before its founding
+// they are the charter's, which says the same.
+func (m *mirror) policies(ctx context.Context) (translog.Policies, error) {
+	state, err := m.book.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !state.Founded() {
+		state = m.founded
+	}
+	return state.Policies()
+}
+
+// adopt judges what comes by the registry as it is journaled now: all updates
+// below the leaves that come next are.
+func (m *mirror) adopt(ctx context.Context) error {
+	terms, err := m.policies(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.follower.Adopt(terms); err != nil {
+		// An update came after its leaf, under another label: compare says which.
+		if err := m.compare(ctx); err != nil {
+			return err
+		}
+		return m.stop(ctx, AlarmDamaged, "The registry in this desk's journal does not fit its mirror: "+err.Error()+".", "", "")
+	}
+	m.terms = terms
 	return nil
 }
 
@@ -195,6 +233,9 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 		return m.passOver(ctx, errors.New("not a message of the notary"), data)
 	}
 	if err := m.await(ctx, message); err != nil {
+		return err
+	}
+	if err := m.adopt(ctx); err != nil {
 		return err
 	}
 	before := m.follower.Size()

@@ -8,12 +8,14 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/pkg/view"
 )
 
@@ -24,6 +26,7 @@ type Config struct {
 	Reader  view.Reader
 	Changes Changes
 	Status  func() Status
+	History History
 	Now     func() time.Time // default: time.Now
 	Logger  *slog.Logger     // default: discards; nothing about a person is logged
 }
@@ -34,6 +37,18 @@ type Changes interface {
 	Subscribe() (changed <-chan struct{}, cancel func())
 }
 
+// History is all messages of the registry that the desk has, in the order of the log.
+type History func(context.Context) ([]Update, error)
+
+// Update is one message of the registry.
+type Update struct {
+	Index   uint64
+	Subject string
+	Verdict verdict.Code
+	Reason  string   // of a refusal
+	Says    []string // what it changed, in plain words, where it was accepted
+}
+
 // Status is how the desk stands to the log.
 type Status struct {
 	LogSize       uint64    // events in the newest checkpoint that the desk has verified
@@ -42,6 +57,7 @@ type Status struct {
 	Connected     bool      // the link to the hub is up
 	LastSync      time.Time // when something last came over the link; zero: never
 	Alarm         string    // why the desk no longer trusts the log, in one sentence; empty: no alarm
+	Standing      string    // why the country or its desk cannot take part fully, and who can mend it; empty: it does
 }
 
 // Console is an http.Handler. Its streams end with their request's context, so
@@ -61,8 +77,8 @@ func New(config Config) (*Console, error) {
 	switch {
 	case config.Country == "":
 		return nil, errors.New("console: no country")
-	case config.State == nil, config.Reader == nil, config.Changes == nil, config.Status == nil:
-		return nil, errors.New("console: State, Reader, Changes and Status are required")
+	case config.State == nil, config.Reader == nil, config.Changes == nil, config.Status == nil, config.History == nil:
+		return nil, errors.New("console: State, Reader, Changes, Status and History are required")
 	}
 	if config.Now == nil {
 		config.Now = time.Now

@@ -30,6 +30,7 @@ type memoryView struct {
 	mu       sync.Mutex
 	t        testing.TB
 	registry registry.State
+	updates  []Update
 	cabinet  casework.Memory
 	entries  []view.Entry
 	touched  map[casework.Ref]uint64
@@ -243,3 +244,5 @@ func (v *memoryView) size() uint64 {
 func (v *memoryView) status() Status {
 	return Status{LogSize: v.size(), WitnessedSize: v.size(), CosignedBy: []string{"MM", "TH"}, Connected: true, LastSync: noon}
 }
+
+func (v *memoryView) history(context.Context) ([]Update, error) { return v.updates, nil }

@@ -69,7 +69,7 @@ func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 	some, err := j.Messages(t.Context(), 1, 1)
 	must(t, err)
 	check("one message from 1 on", []Message{message(3, "evt.b")}, some)
-	registry, err := j.Registry(t.Context(), 4)
+	registry, err := j.Registry(t.Context(), 0, 4)
 	must(t, err)
 	check("registry", []Message{message(0, "reg.a")}, registry)
 	last, ok, err := j.Last(t.Context())

@@ -82,10 +82,29 @@ func (j *Journal) Indices(ctx context.Context, from, to uint64) (map[uint64]bool
 	return present, nil
 }
 
-// Registry lists the messages on registry subjects up to a log index, itself
-// included, in order.
-func (j *Journal) Registry(ctx context.Context, upTo uint64) ([]Message, error) {
-	return j.list(ctx, "WHERE registry = 1 AND idx <= $1 ORDER BY idx", int64(upTo))
+// NewestOf is the newest message whose subject is wanted; ok is
+// false where there is none.
+func (j *Journal) NewestOf(ctx context.Context, wanted func(subject string) bool) (m Message, ok bool, err error) {
+	for rows, err := range j.query(ctx, "SELECT idx, subject FROM messages ORDER BY idx DESC") {
+		var index int64
+		var subject string
+		if err == nil {
+			err = rows.Scan(&index, &subject)
+		}
+		if err != nil {
+			return Message{}, false, fmt.Errorf("looking for a message: %w", err)
+		}
+		if wanted(subject) {
+			return j.one(ctx, "WHERE idx = $1", index)
+		}
+	}
+	return Message{}, false, nil
+}
+
+// Registry lists the messages on registry subjects from a log index up to
+// another, both included, in order.
+func (j *Journal) Registry(ctx context.Context, from, upTo uint64) ([]Message, error) {
+	return j.list(ctx, "WHERE registry = 1 AND idx >= $1 AND idx <= $2 ORDER BY idx", int64(from), int64(upTo))
 }
 
 func (j *Journal) one(ctx context.Context, which string, args ...any) (Message, bool, error) {

@@ -1,0 +1,76 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	"github.com/tripoint/tripoint/services/desk/console"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// chronicle is the registry as the journal has it, with what became of each of
+// its messages. The journal only grows, so it is read on from where it was. It is
+// ahead of the view's registry where messages are journaled and not folded yet.
+type chronicle struct {
+	journal *journal.Journal
+
+	mu      sync.Mutex
+	next    uint64 // messages below this log index were looked at
+	state   registry.State
+	updates []console.Update
+}
+
+// read is the newest registry that is journaled.
+func (c *chronicle) read(ctx context.Context) (registry.State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	messages, err := c.journal.Registry(ctx, c.next, math.MaxInt64)
+	if err != nil {
+		return c.state, err
+	}
+	for _, m := range messages {
+		judged, err := verdict.Judge(c.state, nil, nil, m.Index, m.Subject, m.Data)
+		if err != nil {
+			return c.state, fmt.Errorf("judging update %d: %w", m.Index, err)
+		}
+		update := console.Update{Index: m.Index, Subject: shown(m.Subject), Verdict: judged.Code, Reason: judged.Reason}
+		if judged.Update {
+			update.Says = says(c.state, m.Data)
+		}
+		c.updates = append(c.updates, update)
+		c.state, c.next = judged.State, m.Index+1
+	}
+	return c.state, nil
+}
+
+// known is the registry as it was last read, and the log index after its newest message.
+func (c *chronicle) known() (registry.State, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state, c.next
+}
+
+// history lists all messages of the registry, in the order of the log. The list
+// is the chronicle's own and only grows.
+func (c *chronicle) history(ctx context.Context) ([]console.Update, error) {
+	if _, err := c.read(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.updates[:len(c.updates):len(c.updates)], nil
+}
+
+// says is an update that applied, in plain words: a sentence or more. before is
+// the registry that it changed.
+func says(before registry.State, data []byte) []string {
+	_, update, err := registry.Read(data)
+	if err != nil {
+		return []string{""} // what applied can be read
+	}
+	return before.Say(update)
+}

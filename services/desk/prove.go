@@ -1,0 +1,104 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// anchor is the newest message of the journal that this country may still read:
+// what was addressed to an audience that it has left since does not come again.
+// ok is false in an empty journal.
+func (d *Desk) anchor(ctx context.Context) (m journal.Message, ok bool, err error) {
+	state, err := d.book.read(ctx)
+	if err != nil {
+		return journal.Message{}, false, err
+	}
+	open := state.Reads(d.config.Country)
+	return d.journal.NewestOf(ctx, func(subject string) bool {
+		label := verdict.Label(subject)
+		return label == "" || slices.Contains(open, label) && !d.closed[label]
+	})
+}
+
+// prove looks at what came first after a Reset to the anchor: it must be that. A
+// stream that ends before it is an older one.
+//
+// The hub may be ahead of this desk, and not send what is addressed to an audience
+// that the country has left by an update further on. So that update is looked for
+// before anybody is accused.
+func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Message, fetched []stream.Message) error {
+	if len(fetched) > 0 && fetched[0].Sequence <= anchor.Sequence {
+		d.doubted = 0
+		return nil
+	}
+	if len(fetched) == 0 {
+		bounded, cancel := context.WithTimeout(ctx, hubTimeout)
+		defer cancel()
+		pending, err := r.Pending(bounded)
+		switch {
+		case err != nil:
+			return &away{err}
+		case pending > 0:
+			return &away{fmt.Errorf("the hub has not sent sequence %d yet", anchor.Sequence)}
+		}
+	}
+	got := stream.Message{}
+	if len(fetched) > 0 {
+		got = fetched[0]
+	}
+	label := verdict.Label(anchor.Subject)
+	closed, err := d.closedAhead(ctx, r, label, fetched)
+	if err != nil {
+		return err
+	}
+	if closed {
+		d.closed[label] = true
+		return &away{fmt.Errorf("address %s was taken from this country: beginning with another message", label)}
+	}
+	if d.doubted++; d.doubted < doubts {
+		return &away{fmt.Errorf("the hub did not send sequence %d", anchor.Sequence)}
+	}
+	if len(fetched) == 0 {
+		return d.changed(ctx, anchor, got, "is not in the stream any more: the hub shows this desk an older one, which ends before it")
+	}
+	return d.changed(ctx, anchor, got, fmt.Sprintf("is not in the stream any more (the hub sent sequence %d instead)", got.Sequence))
+}
+
+// closedAhead reads on to the end of the stream and reports whether a later update
+// takes an address from this country. An address that was taken never comes back.
+func (d *Desk) closedAhead(ctx context.Context, r *stream.Reader, label string, fetched []stream.Message) (bool, error) {
+	if label == "" {
+		return false, nil
+	}
+	state, err := d.book.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	for len(fetched) > 0 {
+		for _, m := range fetched {
+			if !registry.IsSubject(m.Subject) {
+				continue
+			}
+			index, err := indexOf(0, m.Sequence)
+			if err != nil {
+				return false, err
+			}
+			if next, err := state.Apply(index, m.Subject, m.Data); err == nil {
+				state = next
+			}
+		}
+		if !slices.Contains(state.Reads(d.config.Country), label) {
+			return true, nil
+		}
+		if fetched, err = r.Fetch(ctx, fetchLimit, fetchWait); err != nil {
+			return false, &away{err}
+		}
+	}
+	return false, nil
+}
