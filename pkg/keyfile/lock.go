@@ -35,10 +35,11 @@ func Passphrase(passphrase []byte) Lock {
 	return Lock{passphrase: &text, made: factorMade, read: factorRead}
 }
 
-// PassphraseFile is the lock whose passphrase is the one line of a file that its
-// owner alone can read.
+// PassphraseFile is the lock whose passphrase is the one line of a file that not
+// everybody can read. Its group may: systemd's credentials and mounted secrets
+// of Kubernetes show a mode of 0440.
 func PassphraseFile(path string) (Lock, error) {
-	text, err := read(path)
+	text, err := read(path, 0o007)
 	if err != nil {
 		return Lock{}, fmt.Errorf("passphrase file: %w", err)
 	}

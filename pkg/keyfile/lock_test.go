@@ -153,6 +153,10 @@ func TestPassphraseFile(t *testing.T) {
 		case says != "" && (err == nil || !strings.Contains(err.Error(), says)):
 			t.Errorf("%q: %v; want %q", content, err, says)
 		}
+		must(t, os.Chmod(path, 0o440))
+		if _, err := PassphraseFile(path); (err == nil) != (says == "") {
+			t.Errorf("%q as a service manager hands it over: %v", content, err)
+		}
 		must(t, os.Chmod(path, 0o644))
 		if _, err := PassphraseFile(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 			t.Errorf("%q for all to read: %v", content, err)

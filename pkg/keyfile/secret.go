@@ -33,7 +33,7 @@ func Secret(path string, lock Lock, create func() ([]byte, error)) ([]byte, erro
 }
 
 func load(path string, lock Lock) ([]byte, error) {
-	content, err := read(path)
+	content, err := read(path, 0o077)
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
@@ -75,9 +75,9 @@ func Put(path string, lock Lock, secret []byte) error {
 	return nil
 }
 
-// read reads a file that its owner alone may read. Opening a pipe would wait, so
-// what is no plain file is refused before.
-func read(path string) ([]byte, error) {
+// read reads a file whose mode has none of the forbidden bits. Opening a pipe
+// would wait, so what is no plain file is refused before.
+func read(path string, forbidden fs.FileMode) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func read(path string) ([]byte, error) {
 	if info, err = file.Stat(); err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); mode&forbidden != 0 {
 		return nil, fmt.Errorf("%s: others than its owner may use it (mode %04o); run: chmod 600 %s", path, mode, path)
 	}
 	content, err := io.ReadAll(io.LimitReader(file, largest+1))
