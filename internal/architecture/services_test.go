@@ -32,6 +32,14 @@ func technologies() []rule {
 		sound: []example{importing("./services/hub", "github.com/nats-io/nats-server/v2/server", "github.com/nats-io/jwt/v2", "github.com/nats-io/nkeys"),
 			importingIn("x_test.go", "./pkg/stream", "github.com/nats-io/nats-server/v2/server")},
 	}, {
+		says:    "only pkg/keyfile seals files",
+		because: "how a key rests on disk, what opening one may cost and what an error may show are decided once",
+		of:      []string{"./..."},
+		except:  []string{"./pkg/keyfile/..."},
+		check:   never("filippo.io/age/..."),
+		broken:  []example{importing("./services/tripoint", "filippo.io/age"), importing("./services/desk", "filippo.io/age/armor")},
+		sound:   []example{importing("./pkg/keyfile", "filippo.io/age", "filippo.io/age/armor"), importingIn("x_test.go", "./services/hub", "filippo.io/age")},
+	}, {
 		says:    "SQLite stays in the packages named here",
 		because: "each file format on disk has one owner, who knows what a crash leaves behind",
 		of:      []string{"./..."},
