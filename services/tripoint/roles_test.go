@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,14 +21,35 @@ import (
 	"github.com/tripoint/tripoint/services/publisher"
 )
 
-// tripoint builds the command once for a test.
+// built is where the command lies once a test has asked for it.
+var built string
+
+func TestMain(m *testing.M) {
+	directory, err := os.MkdirTemp("", "tripoint-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built = filepath.Join(directory, "tripoint")
+	code := m.Run()
+	os.RemoveAll(directory)
+	os.Exit(code)
+}
+
+var build = sync.OnceValue(func() error {
+	if out, err := exec.Command("go", "build", "-o", built, ".").CombinedOutput(); err != nil {
+		return fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// tripoint is the command's path; the first test that asks builds it.
 func tripoint(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "tripoint")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
+	if err := build(); err != nil {
+		t.Fatal(err)
 	}
-	return binary
+	return built
 }
 
 // serve starts one role as a process of its own, waits until it says that it
