@@ -1,10 +1,15 @@
 // Package notary turns the stream into a transparency log: a leaf for every
-// message, a tree over the leaves, and signed checkpoints. It judges no event.
+// message, a tree over the leaves, and signed checkpoints. It judges no event, and
+// folds the registry for one thing alone: whose key signs which size.
 // It is trusted for nothing that a country's mirror does not check.
 //
-// Order, so that it never signs a root that its disk could forget: read, append
-// to the leaf store, sync, sign, publish by compare-and-swap. If it crashes
-// between two of these, it drops what was not published and reads that again.
+// Order, so that it never signs a root that its disk could forget: read, keep the
+// registry's updates, append to the leaf store, sync, sign, publish by compare-and-swap.
+// If it crashes between two of these, it drops what was not published and reads that again.
+//
+// When the charter names another key, from some size on, whoever holds that key goes
+// on: this notary where it is its NextKey, else a standby. The old key signs the
+// sizes below and no other.
 package notary
 
 import (
@@ -29,6 +34,7 @@ type Config struct {
 	Directory string // holds the leaf store
 	Charter   registry.Charter
 	Key       crypto.Signer // Ed25519, the charter's notary key
+	NextKey   crypto.Signer // likewise, for sizes for which the charter names it; nil: none
 	Stream    stream.Config // as stream.NotaryUser, in the hub's own account
 	Interval  time.Duration // between checkpoints; 0: 200 ms
 	Logger    *slog.Logger  // nil: silent
@@ -37,6 +43,7 @@ type Config struct {
 const (
 	defaultInterval = 200 * time.Millisecond
 	maxLeaves       = 4096 // leaves of one message on log.leaves
+	maxSpan         = 1e5  // likewise where the sizes between had a notary that did not sign; 3.3 MB
 	retryAfter      = 250 * time.Millisecond
 )
 
@@ -44,17 +51,23 @@ const (
 // It never signs again over such a stream by itself.
 var ErrAltered = errors.New("the stream does not hold what was signed")
 
+// ErrReplaced says that the charter names a notary key which this notary does not
+// have. What its own keys may sign is published.
+var ErrReplaced = errors.New("the charter names another notary's key")
+
 // Notary follows one log.
 type Notary struct {
 	config Config
-	policy translog.Policy
-	signer *translog.Notary
+	origin string
+	keys   signers
 	store  *store
+	trust  *trust
 	conn   *stream.Conn
 	log    *slog.Logger
 }
 
-// New opens the leaf store and checks that the key is the charter's.
+// New opens the leaf store. Whether the keys are the charter's shows once the
+// registry is read: Run says it.
 func New(config Config) (*Notary, error) {
 	if config.Interval == 0 {
 		config.Interval = defaultInterval
@@ -62,18 +75,12 @@ func New(config Config) (*Notary, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	state, err := config.Charter.State()
+	known, err := newTrust(config.Directory, config.Charter)
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
-	policy, err := state.Policy()
-	if err != nil {
-		return nil, fmt.Errorf("notary: %w", err)
-	}
-	if !policy.Notary.Equal(config.Key.Public()) {
-		return nil, errors.New("notary: this key is not the charter's notary key")
-	}
-	signer, err := translog.NewNotary(policy.Origin, config.Key)
+	origin := known.founded.At(0).Origin // never changes
+	keys, err := newSigners(origin, config.Key, config.NextKey)
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
@@ -81,15 +88,33 @@ func New(config Config) (*Notary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
-	conn, err := stream.Dial(config.Stream)
-	if err != nil {
+	n := &Notary{config: config, origin: origin, keys: keys, store: leaves, trust: known, log: config.Logger}
+	if err := known.open(leaves); err != nil {
+		n.log.Warn("reading the whole stream again", "reason", err)
+		if err := n.back(0); err != nil {
+			return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
+		}
+	}
+	if n.conn, err = stream.Dial(config.Stream); err != nil {
 		return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
 	}
-	return &Notary{config: config, policy: policy, signer: signer, store: leaves, conn: conn, log: config.Logger}, nil
+	return n, nil
+}
+
+// back drops all leaves from size on, and what the registry became with them.
+func (n *Notary) back(size uint64) error {
+	if err := n.store.truncate(size); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
+	if err := n.trust.fold(size); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
+	return nil
 }
 
 // Run signs checkpoints until ctx ends. A hub that is away is waited for; a
-// stream that was altered ends it with ErrAltered.
+// stream that was altered ends it with ErrAltered, a charter that names another
+// notary's key with ErrReplaced.
 func (n *Notary) Run(ctx context.Context) error {
 	defer n.conn.Close()
 	for {
@@ -97,7 +122,7 @@ func (n *Notary) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return n.store.close()
-		case errors.Is(err, ErrAltered), errors.Is(err, errStore):
+		case errors.Is(err, ErrAltered), errors.Is(err, ErrReplaced), errors.Is(err, errStore):
 			return errors.Join(fmt.Errorf("notary: %w", err), n.store.close())
 		}
 		n.log.Warn("starting again from the newest checkpoint", "error", err)
@@ -113,35 +138,17 @@ var errStore = errors.New("leaf store")
 
 // follow runs from the newest published checkpoint until something fails.
 func (n *Notary) follow(ctx context.Context) error {
-	p, err := n.published(ctx)
+	p, err := n.resume(ctx)
 	if err != nil {
 		return err
-	}
-	// A log stream that was set back would have this notary sign other roots for
-	// sizes that it has signed.
-	switch known, err := n.store.published(); {
-	case err != nil:
-		return fmt.Errorf("%w: %v", errStore, err)
-	case p.size < known:
-		return fmt.Errorf("%w: the log stream ends at %d leaves, and %d were published", ErrAltered, p.size, known)
-	}
-	if p.size <= n.store.size {
-		if err := n.agree(p); err != nil {
-			return err
-		}
-		// Nobody has seen what was stored and not published: it is read again, so
-		// that a torn write never becomes a leaf.
-		if err := n.store.truncate(p.size); err != nil {
-			return fmt.Errorf("%w: %v", errStore, err)
-		}
 	}
 	reader, err := n.conn.Reader(ctx, stream.Events, stream.NotaryUser)
 	if err != nil {
 		return err
 	}
-	next := n.store.size
+	t := &taken{start: n.store.size}
 	// In the first epoch a message's sequence is its index plus one.
-	if err := reader.Reset(ctx, next+1); err != nil {
+	if err := reader.Reset(ctx, t.start+1); err != nil {
 		return err
 	}
 	for {
@@ -150,15 +157,16 @@ func (n *Notary) follow(ctx context.Context) error {
 			return err
 		}
 		if len(messages) == 0 {
+			if err := n.atEnd(ctx, reader); err != nil {
+				return err
+			}
 			continue
 		}
 		began := time.Now()
-		batch, err := n.take(next, messages)
-		if err != nil {
+		if err := n.take(t, messages); err != nil {
 			return err
 		}
-		next += uint64(len(messages))
-		if err := n.publish(ctx, p, batch); err != nil {
+		if err := n.publish(ctx, p, t); err != nil {
 			return err
 		}
 		if err := reader.Ack(); err != nil {
@@ -168,6 +176,45 @@ func (n *Notary) follow(ctx context.Context) error {
 			pause(ctx, n.config.Interval-time.Since(began))
 		}
 	}
+}
+
+// resume looks where the published log stands, and goes back to there.
+func (n *Notary) resume(ctx context.Context) (*publication, error) {
+	p, err := n.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// A log stream that was set back would have this notary sign other roots for
+	// sizes that it has signed.
+	switch known, err := n.store.published(); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", errStore, err)
+	case p.size < known:
+		return nil, fmt.Errorf("%w: the log stream ends at %d leaves, and %d were published", ErrAltered, p.size, known)
+	}
+	if p.size > n.store.size {
+		return p, nil
+	}
+	if err := n.agree(p); err != nil {
+		return nil, err
+	}
+	// Nobody has seen what was stored and not published: it is read again, so
+	// that a torn write never becomes a leaf.
+	return p, n.back(p.size)
+}
+
+// atEnd is for when there is nothing to read: it ends a notary that waits for
+// sizes that it may not sign.
+func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader) error {
+	next := n.store.size + 1
+	if _, signer := n.keys.largest(n.trust.policies(), n.store.size, next); signer != nil {
+		return nil
+	}
+	// The hub may be slow, and the update that names this notary not here yet.
+	if left, err := reader.Pending(ctx); err != nil || left > 0 {
+		return err
+	}
+	return fmt.Errorf("%w from size %d on", ErrReplaced, next)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -180,79 +227,101 @@ func pause(ctx context.Context, d time.Duration) {
 // publication is where the published log stands.
 type publication struct {
 	size     uint64
-	root     translog.Hash
+	note     []byte // the checkpoint of that size; agree verifies it
 	sequence uint64 // of the newest message on log.leaves; 0: none
 }
 
+// published reads the newest message of a notary. Which key must have signed it
+// depends on the registry at its size, which may lie ahead of the store.
 func (n *Notary) published(ctx context.Context) (*publication, error) {
 	newest, ok, err := n.conn.Newest(ctx, stream.Log, stream.LeavesSubject)
 	if err != nil || !ok {
 		return &publication{}, err
 	}
 	leaves := &logv1.Leaves{}
-	if err := proto.Unmarshal(newest.Data, leaves); err != nil {
+	if err := proto.Unmarshal(newest.Data, leaves); err != nil || leaves.GetStart() > translog.MaxSize {
 		return nil, fmt.Errorf("%w: the newest message on %s is not one of a notary", ErrAltered, stream.LeavesSubject)
 	}
-	checkpoint, err := translog.OpenCheckpoint(leaves.GetCheckpoint(), n.policy.Origin, n.policy.Notary)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the newest checkpoint: %v", ErrAltered, err)
-	}
-	return &publication{size: checkpoint.Size, root: checkpoint.Root, sequence: newest.Sequence}, nil
+	size := leaves.GetStart() + uint64(len(leaves.GetHashes())/hashSize)
+	return &publication{size: size, note: leaves.GetCheckpoint(), sequence: newest.Sequence}, nil
 }
 
-// agree checks that the own tree has the root that was published.
+// agree checks that the charter's notary signed what was published, and that the
+// own tree, which reaches as far, has that root.
 func (n *Notary) agree(p *publication) error {
-	if p.size == 0 {
+	if p.sequence == 0 {
 		return nil
+	}
+	checkpoint, err := n.trust.policies().OpenCheckpoint(p.note)
+	if err != nil {
+		return fmt.Errorf("%w: the newest checkpoint: %v", ErrAltered, err)
 	}
 	root, err := translog.TreeRoot(p.size, n.store)
 	if err != nil {
 		return fmt.Errorf("%w: %v", errStore, err)
 	}
-	if root != p.root {
+	if checkpoint.Size != p.size || checkpoint.Root != root {
 		return fmt.Errorf("%w: the published root of %d leaves is another", ErrAltered, p.size)
 	}
 	return nil
 }
 
-// taken are consecutive leaves with their labels.
+// taken are consecutive leaves with their labels, stored and not published.
 type taken struct {
 	start  uint64
 	hashes []translog.Hash
 	labels []string
 }
 
+func (t *taken) end() uint64 { return t.start + uint64(len(t.hashes)) }
+
+// drop leaves out those below size.
+func (t *taken) drop(size uint64) {
+	k := size - t.start
+	t.start, t.hashes, t.labels = size, t.hashes[k:], t.labels[k:]
+}
+
 // take puts the leaves of messages into the store.
-func (n *Notary) take(next uint64, messages []stream.Message) (taken, error) {
-	t := taken{start: next}
-	for i, m := range messages {
-		index := next + uint64(i)
+func (n *Notary) take(t *taken, messages []stream.Message) error {
+	fresh := len(t.hashes)
+	for _, m := range messages {
+		index := t.end()
 		if m.Sequence != index+1 {
-			return t, fmt.Errorf("%w: sequence %d follows where %d should", ErrAltered, m.Sequence, index+1)
+			return fmt.Errorf("%w: sequence %d follows where %d should", ErrAltered, m.Sequence, index+1)
 		}
 		t.hashes = append(t.hashes, translog.LeafHash(index, m.Subject, m.Data))
 		t.labels = append(t.labels, verdict.Label(m.Subject))
+		n.trust.take(index, m.Subject, m.Data)
 	}
-	if err := n.store.append(t.hashes); err != nil {
-		return t, fmt.Errorf("%w: %v", errStore, err)
+	if err := n.trust.save(t.end()); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
 	}
-	return t, nil
+	if err := n.store.append(t.hashes[fresh:]); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
+	return nil
 }
 
-// publish signs and publishes what p does not have of t. Where the store was
-// behind the published log, it first shows that it has caught up to the same root.
-func (n *Notary) publish(ctx context.Context, p *publication, t taken) error {
-	end := t.start + uint64(len(t.hashes))
-	if p.size > t.start && p.size <= end {
-		if err := n.agree(p); err != nil {
-			return err
+// publish signs and publishes what p does not have of t, as far as the keys go.
+// Where the store was behind the published log, it first shows that it has caught
+// up to the same root.
+func (n *Notary) publish(ctx context.Context, p *publication, t *taken) error {
+	if p.size > t.start {
+		if p.size <= t.end() {
+			if err := n.agree(p); err != nil {
+				return err
+			}
 		}
+		t.drop(min(p.size, t.end()))
 	}
-	if end <= p.size {
+	if p.size >= t.end() {
 		return nil
 	}
-	skip := max(p.size, t.start) - t.start
-	message, root, err := n.message(end, t.start+skip, t.hashes[skip:], t.labels[skip:])
+	size, signer := n.keys.largest(n.trust.policies(), p.size, t.end())
+	if signer == nil {
+		return n.lacking(t)
+	}
+	message, note, err := n.message(size, signer, t)
 	if err != nil {
 		return err
 	}
@@ -260,34 +329,46 @@ func (n *Notary) publish(ctx context.Context, p *publication, t taken) error {
 	if err != nil {
 		return err
 	}
-	*p = publication{size: end, root: root, sequence: sequence}
-	if err := n.store.publish(end); err != nil {
+	*p = publication{size: size, note: note, sequence: sequence}
+	if err := n.store.publish(size); err != nil {
 		return fmt.Errorf("%w: %v", errStore, err)
 	}
-	return nil
+	t.drop(size)
+	return n.lacking(t)
 }
 
-func (n *Notary) message(size, start uint64, hashes []translog.Hash, labels []string) ([]byte, translog.Hash, error) {
+// lacking decides about leaves that are read and that no key here may sign. They
+// wait where an update further on may name one: somebody else's key was lost, say,
+// and the charter named this one some time later.
+func (n *Notary) lacking(t *taken) error {
+	if len(t.hashes) == 0 || n.keys.unnamed(n.trust.policies()) && len(t.hashes) <= maxSpan-maxLeaves {
+		return nil
+	}
+	return fmt.Errorf("%w from size %d on", ErrReplaced, t.start+1)
+}
+
+// message is the next one on log.leaves: the leaves of t below size.
+func (n *Notary) message(size uint64, signer *translog.Notary, t *taken) (message, note []byte, err error) {
 	root, err := translog.TreeRoot(size, n.store)
 	if err != nil {
-		return nil, root, fmt.Errorf("%w: %v", errStore, err)
+		return nil, nil, fmt.Errorf("%w: %v", errStore, err)
 	}
-	signed, err := n.signer.Sign(translog.Checkpoint{Origin: n.policy.Origin, Size: size, Root: root})
+	note, err = signer.Sign(translog.Checkpoint{Origin: n.origin, Size: size, Root: root})
 	if err != nil {
-		return nil, root, fmt.Errorf("signing the checkpoint of %d leaves: %w", size, err)
+		return nil, nil, fmt.Errorf("signing the checkpoint of %d leaves: %w", size, err)
 	}
-	leaves := &logv1.Leaves{Start: start, FirstSequence: start + 1, Checkpoint: signed}
+	leaves := &logv1.Leaves{Start: t.start, FirstSequence: t.start + 1, Checkpoint: note}
 	places := map[string]uint32{}
-	for i, hash := range hashes {
+	for i, hash := range t.hashes[:size-t.start] {
 		leaves.Hashes = append(leaves.Hashes, hash[:]...)
-		place, ok := places[labels[i]]
+		place, ok := places[t.labels[i]]
 		if !ok {
 			place = uint32(len(leaves.Audiences))
-			places[labels[i]] = place
-			leaves.Audiences = append(leaves.Audiences, labels[i])
+			places[t.labels[i]] = place
+			leaves.Audiences = append(leaves.Audiences, t.labels[i])
 		}
 		leaves.Labels = append(leaves.Labels, place)
 	}
-	message, err := proto.Marshal(leaves)
-	return message, root, err
+	message, err = proto.Marshal(leaves)
+	return message, note, err
 }

@@ -2,6 +2,7 @@ package notary_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +26,8 @@ type house struct {
 	t         *testing.T
 	hub       *hub.Hub
 	directory string
+	registry  *registrytest.Log
+	key, next crypto.Signer // of the notary
 	stop      func() error
 }
 
@@ -37,23 +40,29 @@ func newHouse(t *testing.T) *house {
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return &house{t: t, hub: h, directory: t.TempDir()}
+	return &house{t: t, hub: h, directory: t.TempDir(), registry: registrytest.NewLog(t), key: registrytest.Key("notary")}
 }
 
 func (h *house) config(user string) stream.Config {
 	return stream.Config{URL: h.hub.URL(), Credentials: h.hub.Credentials(user), User: user, Account: user != stream.NotaryUser}
 }
 
-// start runs the notary; stop waits for it and returns its error.
-func (h *house) start() {
+func (h *house) notary() *notary.Notary {
 	h.t.Helper()
 	n, err := notary.New(notary.Config{
-		Directory: h.directory, Charter: registrytest.Charter(h.t), Key: registrytest.Key("notary"),
+		Directory: h.directory, Charter: h.registry.Charter, Key: h.key, NextKey: h.next,
 		Stream: h.config(stream.NotaryUser), Interval: time.Millisecond,
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return n
+}
+
+// start runs the notary; stop waits for it and returns its error.
+func (h *house) start() {
+	h.t.Helper()
+	n := h.notary()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
@@ -75,6 +84,7 @@ func (h *house) publish(n int) {
 	if _, err := conn.PublishBatch(h.t.Context(), messages); err != nil {
 		h.t.Fatal(err)
 	}
+	h.registry.Next += uint64(n)
 }
 
 // followTo reads the whole published log from its beginning, as any member
@@ -93,15 +103,11 @@ func (h *house) followTo(size uint64) *translog.Follower {
 	if err := reader.Reset(h.t.Context(), 1); err != nil {
 		h.t.Fatal(err)
 	}
-	state, err := registrytest.Charter(h.t).State()
+	policies, err := h.registry.State.Policies()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	policy, err := state.Policy()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	follower, err := translog.NewFollower(policy.Always())
+	follower, err := translog.NewFollower(policies)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -209,7 +215,7 @@ func TestAlteredTreeIsNeverSignedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.publish(1)
-	h.refuses()
+	h.ends(notary.ErrAltered)
 }
 
 // The hub has lost its disk and begins the log anew. A notary that went along
@@ -225,28 +231,25 @@ func TestLogThatBeginsAnewIsNeverSigned(t *testing.T) {
 	anew := newHouse(t)
 	anew.directory = h.directory
 	anew.publish(3)
-	anew.refuses()
+	anew.ends(notary.ErrAltered)
 }
 
-// refuses runs the notary and expects it to stop at a stream that was altered.
-func (h *house) refuses() {
+// ends runs the notary and expects it to end by itself.
+func (h *house) ends(want error) {
 	h.t.Helper()
-	n, err := notary.New(notary.Config{
-		Directory: h.directory, Charter: registrytest.Charter(h.t), Key: registrytest.Key("notary"), Stream: h.config(stream.NotaryUser),
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
 	defer cancel()
-	if err := n.Run(ctx); !errors.Is(err, notary.ErrAltered) {
-		h.t.Errorf("Run = %v, want ErrAltered", err)
+	if err := h.notary().Run(ctx); !errors.Is(err, want) {
+		h.t.Fatalf("Run = %v, want %v", err, want)
 	}
 }
 
 func TestForeignKeyIsRefused(t *testing.T) {
-	_, err := notary.New(notary.Config{Directory: t.TempDir(), Charter: registrytest.Charter(t), Key: registrytest.Key("somebody")})
-	if err == nil {
-		t.Error("a notary started with a key that the charter does not name")
-	}
+	h := newHouse(t)
+	h.key = registrytest.Key("somebody")
+	h.publish(3)
+	h.ends(notary.ErrReplaced)
+	h.key = registrytest.Key("notary")
+	h.start()
+	h.followTo(4)
 }

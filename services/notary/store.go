@@ -136,6 +136,18 @@ func (s *store) truncate(size uint64) error {
 	return nil
 }
 
+// leaf is the stored hash of the leaf at an index.
+func (s *store) leaf(index uint64) (translog.Hash, error) {
+	if index >= s.size {
+		return translog.Hash{}, fmt.Errorf("leaf %d of %d", index, s.size)
+	}
+	hashes, err := s.ReadHashes([]int64{tlog.StoredHashIndex(0, int64(index))})
+	if err != nil {
+		return translog.Hash{}, err
+	}
+	return hashes[0], nil
+}
+
 // ReadHashes makes the store a tlog.HashReader.
 func (s *store) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(positions))
