@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -45,11 +47,7 @@ type Review struct {
 // Review looks at an update as if it came next in the log, at index. Its error says
 // why it could not apply, missing signatures apart.
 func (s State) Review(index uint64, signed *registryv1.SignedUpdate) (Review, error) {
-	message, err := proto.Marshal(signed)
-	if err != nil {
-		return Review{}, fmt.Errorf("encoding an update: %w", err)
-	}
-	_, update, err := read(message)
+	message, update, err := encode(signed)
 	if err != nil {
 		return Review{}, err
 	}
@@ -73,3 +71,79 @@ func (s State) Say(update *registryv1.Update) []string {
 
 // Read decodes a message of the registry. Its update says nothing before it is applied.
 func Read(message []byte) (*registryv1.SignedUpdate, *registryv1.Update, error) { return read(message) }
+
+// Part is what a key does for an update that it signs.
+type Part struct {
+	Root string // the country whose consent it gives; empty: it shows possession
+}
+
+// PartOf finds what a public key can do for an update; ok is false where that is nothing.
+func (s State) PartOf(update *registryv1.Update, public ed25519.PublicKey) (part Part, ok bool) {
+	c := changeOf(update)
+	if c == nil || s.book == nil {
+		return Part{}, false
+	}
+	for _, m := range s.book.members {
+		if m.Status != Left && public.Equal(m.Root) {
+			return Part{Root: m.Country}, true
+		}
+	}
+	if admitted, is := c.(memberAdmitted); is && public.Equal(ed25519.PublicKey(admitted.GetMember().GetRootKey())) {
+		return Part{Root: admitted.GetMember().GetCountry()}, true
+	}
+	for _, key := range c.keys() {
+		if public.Equal(ed25519.PublicKey(key)) {
+			return Part{}, true
+		}
+	}
+	return Part{}, false
+}
+
+// Sign adds one key's signature to an update. It refuses a key that has no part
+// in it, and one that has signed already.
+func (s State) Sign(signed *registryv1.SignedUpdate, key crypto.Signer) (Part, error) {
+	_, update, err := encode(signed)
+	if err != nil {
+		return Part{}, err
+	}
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return Part{}, errors.New("signing an update: the key is not Ed25519")
+	}
+	part, ok := s.PartOf(update, public)
+	switch {
+	case !ok:
+		return part, fmt.Errorf("the key %x has no part in this update: it is no member's root, and the update does not bring it", []byte(public))
+	case part.Root != "":
+		for _, given := range signed.GetSignatures() {
+			if given.GetCountry() == part.Root {
+				return part, fmt.Errorf("the root of %s has signed already", part.Root)
+			}
+		}
+		consent, err := SignRoot(part.Root, key, signed.GetUpdate())
+		if err == nil {
+			signed.Signatures = append(signed.Signatures, consent)
+		}
+		return part, err
+	}
+	for _, given := range signed.GetPossessions() {
+		if public.Equal(ed25519.PublicKey(given.GetPublicKey())) {
+			return part, errors.New("this new key has signed already")
+		}
+	}
+	possession, err := SignPossession(key, signed.GetUpdate())
+	if err == nil {
+		signed.Possessions = append(signed.Possessions, possession)
+	}
+	return part, err
+}
+
+// encode gives a signed update as a message, and reads it as everybody will.
+func encode(signed *registryv1.SignedUpdate) ([]byte, *registryv1.Update, error) {
+	message, err := proto.Marshal(signed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding an update: %w", err)
+	}
+	_, update, err := read(message)
+	return message, update, err
+}

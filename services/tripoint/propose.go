@@ -1,0 +1,195 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tripoint/tripoint/pkg/registry/paper"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
+)
+
+// lasting is how many messages the log may grow by before a proposal expires.
+const lasting = 10_000_000
+
+// proposal is one kind of change, as a command.
+type proposal struct {
+	use, short string
+	arguments  int
+	flags      func(*pflag.FlagSet)
+	change     func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error)
+}
+
+func proposeCommand(from *source) *cobra.Command {
+	parent := &cobra.Command{
+		Use: "propose", Short: "Write a proposal, for those whose consent it takes to review and sign",
+		Long: "Writes a proposal to --out and says in plain words what it changes. Public keys come\n" +
+			"from the PATH.pub files of tripoint key new.",
+	}
+	var out string
+	var expires uint64
+	parent.PersistentFlags().StringVar(&out, "out", "", "file to write the proposal to")
+	parent.PersistentFlags().Uint64Var(&expires, "expires-after", lasting, "messages on the log, after the registry's newest update, until it can apply no more")
+	_ = parent.MarkPersistentFlagRequired("out")
+	for _, p := range slices.Concat(memberProposals, keyProposals, audienceProposals) {
+		command := &cobra.Command{
+			Use: p.use, Short: p.short, Args: arguments(cobra.ExactArgs(p.arguments)),
+			RunE: func(command *cobra.Command, args []string) error {
+				change, err := p.change(args, command.Flags())
+				if err != nil {
+					return err
+				}
+				return from.propose(command, change, expires, out)
+			},
+		}
+		if p.flags != nil {
+			p.flags(command.Flags())
+		}
+		parent.AddCommand(command)
+	}
+	return parent
+}
+
+func (s *source) propose(command *cobra.Command, change *registryv1.Update, expires uint64, out string) error {
+	charter, book, err := s.read(command.Context())
+	if err != nil {
+		return err
+	}
+	state, _, err := paper.Fold(charter.Digest, book, paper.End(book))
+	if err != nil {
+		return err
+	}
+	update, err := state.Propose(change, paper.End(book)+expires)
+	if err != nil {
+		return err
+	}
+	proposal := &registryv1.Proposal{Signed: &registryv1.SignedUpdate{Update: update}, Book: book}
+	sheet, err := paper.Look(charter.Digest, proposal)
+	if err != nil {
+		return err
+	}
+	if err := writeProposal(out, proposal); err != nil {
+		return err
+	}
+	return printReview(command.OutOrStdout(), out, sheet)
+}
+
+// publicKey reads what key new announced.
+func publicKey(flags *pflag.FlagSet, flag string) (public, next []byte, err error) {
+	path, _ := flags.GetString(flag)
+	if path == "" {
+		return nil, nil, exit{exitUsage, fmt.Errorf("say --%s FILE: the .pub file of the key (tripoint key new makes it)", flag)}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var announced announcement
+	if err := json.Unmarshal(text, &announced); err != nil {
+		return nil, nil, fmt.Errorf("%s: not the .pub file of a key", path)
+	}
+	public, publicErr := hex.DecodeString(announced.PublicKey)
+	next, nextErr := hex.DecodeString(announced.Next)
+	if err := errors.Join(publicErr, nextErr); err != nil {
+		return nil, nil, fmt.Errorf("%s: not the .pub file of a key: %w", path, err)
+	}
+	return public, next, nil
+}
+
+// agencyOf splits COUNTRY/agency.
+func agencyOf(text string) (country, agency string, err error) {
+	country, agency, ok := strings.Cut(text, "/")
+	if !ok || country == "" || agency == "" {
+		return "", "", exit{exitUsage, fmt.Errorf("%q: want COUNTRY/agency, for example TH/border", text)}
+	}
+	return country, agency, nil
+}
+
+// ownerOf reads whose key it is: TH/border, TH:mirror, TH:identity.
+func ownerOf(text string) (*registryv1.KeyOwner, error) {
+	if country, agency, err := agencyOf(text); err == nil {
+		return &registryv1.KeyOwner{Country: country, Purpose: &registryv1.KeyOwner_Agency{Agency: agency}}, nil
+	}
+	country, purpose, _ := strings.Cut(text, ":")
+	if purpose == "mirror" {
+		return &registryv1.KeyOwner{Country: country, Purpose: &registryv1.KeyOwner_Mirror{Mirror: &registryv1.Mirror{}}}, nil
+	}
+	if compartment, ok := eventv1.Compartment_value["COMPARTMENT_"+strings.ToUpper(purpose)]; ok && compartment > 0 {
+		return &registryv1.KeyOwner{Country: country, Purpose: &registryv1.KeyOwner_Compartment{Compartment: uint32(compartment)}}, nil
+	}
+	return nil, exit{exitUsage, fmt.Errorf("%q: want the owner of a key: COUNTRY/agency, COUNTRY:mirror, or COUNTRY:case, :identity, :protection or :intelligence for a desk's opening key", text)}
+}
+
+func keyFlag(flags *pflag.FlagSet) { flags.String("key", "", "the .pub file of the key") }
+
+var keyProposals = []proposal{
+	{"enrol-agency COUNTRY/AGENCY", "Let an agency publish", 1, func(flags *pflag.FlagSet) {
+		keyFlag(flags)
+		flags.String("name", "", "the agency's name, as it calls itself")
+	}, func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+		country, agency, err := agencyOf(args[0])
+		if err != nil {
+			return nil, err
+		}
+		public, next, err := publicKey(flags, "key")
+		if err != nil {
+			return nil, err
+		}
+		name, _ := flags.GetString("name")
+		return &registryv1.Update{Change: &registryv1.Update_AgencyEnrolled{AgencyEnrolled: &registryv1.AgencyEnrolled{Agency: &registryv1.Agency{
+			Country: country, Agency: agency, Name: name, PublisherKey: public, PublisherNext: next,
+		}}}}, nil
+	}},
+	{"retire-agency COUNTRY/AGENCY", "End an agency", 1, nil, func(args []string, _ *pflag.FlagSet) (*registryv1.Update, error) {
+		country, agency, err := agencyOf(args[0])
+		return &registryv1.Update{Change: &registryv1.Update_AgencyRetired{AgencyRetired: &registryv1.AgencyRetired{Country: country, Agency: agency}}}, err
+	}},
+	{"enrol-key OWNER", "Give a key to an owner that has none: COUNTRY/agency, COUNTRY:mirror, COUNTRY:identity", 1, keyFlag,
+		func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+			owner, public, next, err := ownedKey(args[0], flags)
+			return &registryv1.Update{Change: &registryv1.Update_KeyEnrolled{KeyEnrolled: &registryv1.KeyEnrolled{Owner: owner, PublicKey: public, Next: next}}}, err
+		}},
+	{"rotate-key OWNER", "Exchange an owner's key for the successor that it was enrolled with", 1, keyFlag,
+		func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+			owner, public, next, err := ownedKey(args[0], flags)
+			return &registryv1.Update{Change: &registryv1.Update_KeyRotated{KeyRotated: &registryv1.KeyRotated{Owner: owner, PublicKey: public, Next: next}}}, err
+		}},
+	{"revoke-key OWNER", "End an owner's key", 1, func(flags *pflag.FlagSet) {
+		flags.Uint64("doubted-from", 0, "log index from which the owner no longer vouches for what it signed (0: vouches for all)")
+	}, func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+		owner, err := ownerOf(args[0])
+		doubted, _ := flags.GetUint64("doubted-from")
+		return &registryv1.Update{Change: &registryv1.Update_KeyRevoked{KeyRevoked: &registryv1.KeyRevoked{Owner: owner, DoubtedFrom: doubted}}}, err
+	}},
+}
+
+func ownedKey(text string, flags *pflag.FlagSet) (owner *registryv1.KeyOwner, public, next []byte, err error) {
+	if owner, err = ownerOf(text); err != nil {
+		return nil, nil, nil, err
+	}
+	public, next, err = publicKey(flags, "key")
+	return owner, public, next, err
+}
+
+// classesOf reads CLASS=DAYS.
+func classesOf(texts []string) ([]*registryv1.RetentionClass, error) {
+	var classes []*registryv1.RetentionClass
+	for _, text := range texts {
+		class, days, _ := strings.Cut(text, "=")
+		n, err := strconv.ParseUint(days, 10, 32)
+		if err != nil {
+			return nil, exit{exitUsage, fmt.Errorf("%q: want CLASS=DAYS, for example identity=180", text)}
+		}
+		classes = append(classes, &registryv1.RetentionClass{Retention: class, Days: uint32(n)})
+	}
+	return classes, nil
+}
