@@ -25,6 +25,7 @@ import (
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
 // world is a real JetStream server with the streams and consumers of a hub, and
@@ -32,6 +33,7 @@ import (
 type world struct {
 	t       testing.TB
 	charter registry.Charter
+	book    *registrytest.Log
 	url     string
 	js      jetstream.JetStream
 	agency  map[string]event.Head // by chain
@@ -46,7 +48,8 @@ const deadline = 20 * time.Second
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, charter: registrytest.Charter(t), agency: map[string]event.Head{}}
+	book := registrytest.NewLog(t)
+	w := &world{t: t, charter: book.Charter, book: book, agency: map[string]event.Head{}}
 	w.serve()
 	w.publish(stream.Message{Subject: registry.FoundingSubject, Data: w.charter.Message})
 	return w
@@ -74,16 +77,40 @@ func (w *world) serve() {
 		_, err := w.js.CreateStream(w.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, AllowAtomicPublish: true})
 		must(w.t, err)
 	}
-	state, err := w.charter.State()
-	must(w.t, err)
-	for _, country := range state.Countries() {
-		filters := []string{"reg.>"}
-		for _, audience := range state.AudiencesOf(country) {
-			filters = append(filters, "evt."+audience+".>")
+	w.admit()
+}
+
+// admit lets each member read what the registry says, as a hub does.
+func (w *world) admit() {
+	w.t.Helper()
+	for _, member := range w.book.State.Members() {
+		if member.Status == registry.Left {
+			for _, name := range []string{stream.Events, stream.Log} {
+				if err := w.js.DeleteConsumer(w.t.Context(), name, stream.DeskUser(member.Country)); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+					must(w.t, err)
+				}
+			}
+			continue
 		}
-		w.consumer(stream.Events, country, filters)
-		w.consumer(stream.Log, country, []string{"log.>"})
+		filters := []string{"reg.>"}
+		for _, address := range w.book.State.Reads(member.Country) {
+			filters = append(filters, "evt."+address+".>")
+		}
+		w.consumer(stream.Events, member.Country, filters)
+		w.consumer(stream.Log, member.Country, []string{"log.>"})
 	}
+}
+
+// amend publishes an update that applies, and returns its log index. The hub
+// follows before anything else is said.
+func (w *world) amend(change *registryv1.Update, signers ...string) uint64 {
+	w.t.Helper()
+	w.book.Next = uint64(len(w.messages))
+	subject, message := w.book.Message(w.t, change, signers...)
+	index := w.publish(stream.Message{Subject: subject, Data: message})
+	same(w.t, "index of the update", index, w.book.Take(w.t, subject, message))
+	w.admit()
+	return index
 }
 
 func (w *world) consumer(name, country string, filters []string) {
@@ -261,9 +288,7 @@ func (w *world) eachCosignature(country string, visit func(translog.Checkpoint, 
 	w.t.Helper()
 	log, err := w.js.Stream(w.t.Context(), stream.Log)
 	must(w.t, err)
-	state, err := w.charter.State()
-	must(w.t, err)
-	policy, err := state.Policy()
+	policies, err := w.book.State.Policies()
 	must(w.t, err)
 	for sequence := uint64(1); sequence <= log.CachedInfo().State.LastSeq; sequence++ {
 		m, err := log.GetMsg(w.t.Context(), sequence)
@@ -271,7 +296,7 @@ func (w *world) eachCosignature(country string, visit func(translog.Checkpoint, 
 		if m.Subject != stream.CosignPrefix+country {
 			continue
 		}
-		_, c, _, err := policy.Always().OpenCosignature(m.Data)
+		_, c, _, err := policies.OpenCosignature(m.Data)
 		must(w.t, err)
 		visit(c, m.Data)
 	}

@@ -1,0 +1,110 @@
+package desk
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	"github.com/tripoint/tripoint/pkg/stream"
+)
+
+// The hub keeps an update from one desk, which would go on with an old registry.
+func TestAdversary_L14_WithheldUpdate(t *testing.T) {
+	w, d, directory := mirrored(t)
+	must(t, d.stop())
+	w.consumer(stream.Events, "XC", []string{"reg.charter.>", "reg.member.>", "evt.region.>"})
+	d = w.start("XC", directory, impatient)
+	w.book.Next = uint64(len(w.messages))
+	subject, message := w.book.Message(t, registrytest.Enrol("XA", "coast"), "root XA", "publisher XA/coast")
+	w.publish(stream.Message{Subject: subject, Data: message})
+	w.notarise()
+	d.alarmed(AlarmWithheld)
+	if alarm := d.Status().Alarm; !strings.Contains(alarm, "Message 4 ") || !strings.Contains(alarm, "registry") {
+		t.Errorf("the alarm does not name message 4 of the registry: %s", alarm)
+	}
+	must(t, d.stop())
+	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
+}
+
+// older is a world whose registry has changed, a desk that knows it, and the
+// number of messages that there were before the change.
+func older(t *testing.T) (w *world, d *running, before int) {
+	w = newWorld(t)
+	d = w.desk("XC")
+	w.say(police)
+	before = len(w.messages)
+	w.amend(registrytest.Suspend("XB"), roots...)
+	w.agrees(d)
+	must(t, d.stop())
+	return w, d, before
+}
+
+// setBack serves a stream that has only the first messages of the old one.
+func (w *world) setBack(messages int) {
+	w.t.Helper()
+	kept := slices.Clone(w.messages[:messages])
+	w.serve()
+	w.messages = nil
+	for _, m := range kept {
+		w.publish(m)
+	}
+}
+
+// The stream is set back to before a suspension, whole and correctly signed.
+func TestAdversary_R05_RollbackToAnOlderRegistry(t *testing.T) {
+	t.Run("the stream ends before the update", func(t *testing.T) {
+		t.Parallel()
+		w, d, before := older(t)
+		update := w.messages[before]
+		w.setBack(before)
+		d = w.start("XC", d.config.Directory)
+		have, _ := d.alarmed(AlarmStreamChanged)
+		same(t, "evidence: the update that is gone", string(update.Data), have)
+		if alarm := d.Status().Alarm; !strings.Contains(alarm, "Message 2 ") || !strings.Contains(alarm, "older") {
+			t.Errorf("the alarm does not name message 2: %s", alarm)
+		}
+		if member, _ := d.State().Member("XB"); member.Status != "suspended" {
+			t.Errorf("the desk has gone back: XB is %s", member.Status)
+		}
+	})
+	t.Run("another update stands in its place", func(t *testing.T) {
+		t.Parallel()
+		w, d, before := older(t)
+		w.setBack(before)
+		w.book = registrytest.NewLog(t)
+		w.amend(registrytest.AmendCharter(2, 2), roots...)
+		d = w.start("XC", d.config.Directory)
+		d.alarmed(AlarmStreamChanged)
+	})
+	t.Run("to a desk that begins, with the log as it is", func(t *testing.T) {
+		t.Parallel()
+		w, _, before := older(t)
+		// The hub of this desk has the log stream, and the events of before.
+		log, messages := w.logMessages(), w.messages
+		w.setBack(before)
+		for _, m := range log {
+			w.store(m)
+		}
+		w.messages = messages
+		d := w.desk("XA", impatient)
+		d.alarmed(AlarmWithheld)
+		if alarm := d.Status().Alarm; !strings.Contains(alarm, "Message 2 ") {
+			t.Errorf("the alarm does not name message 2: %s", alarm)
+		}
+	})
+}
+
+// logMessages are those of the log stream.
+func (w *world) logMessages() []stream.Message {
+	w.t.Helper()
+	log, err := w.js.Stream(w.t.Context(), stream.Log)
+	must(w.t, err)
+	var all []stream.Message
+	for sequence := uint64(1); sequence <= log.CachedInfo().State.LastSeq; sequence++ {
+		m, err := log.GetMsg(w.t.Context(), sequence)
+		must(w.t, err)
+		all = append(all, stream.Message{Subject: m.Subject, Data: m.Data})
+	}
+	return all
+}
