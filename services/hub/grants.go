@@ -92,10 +92,9 @@ func (t *tenancy) addDesk(member *account, state registry.State, m registry.Memb
 		keys = []string{nothing}
 	}
 	desk := user{name: name, renewed: m.MirrorsRevoked}
-	cosign := own(stream.CosignPrefix+m.Country, oneAnswer)
-	desk.may(cosign.local)
+	desk.may(stream.CosignPrefix + m.Country)
 	if m.Status == registry.Active {
-		desk.grants = append(desk.grants, cosign)
+		desk.grants = append(desk.grants, own("log.*."+m.Country, oneAnswer))
 	}
 	t.reads(&desk, consumer{stream.Events, name, events}, consumer{stream.Log, name, []string{"log.>"}}, consumer{stream.Keys, name, keys})
 	member.users = append(member.users, desk)
@@ -153,6 +152,13 @@ func (t *tenancy) reads(u *user, consumers ...consumer) {
 func (u *user) may(subjects ...string) { u.allow = append(u.allow, subjects...) }
 
 // own is a subject that has the same name in every account.
+//
+// Where a stream stores what comes, it must have a wildcard. Whoever names a
+// granted subject as the reply of a request has the answer sent there. Under a
+// literal subject the server passes it on, and a message that was read keeps the
+// subject that it was stored under: a member wrote log.leaves so. An import by
+// wildcard takes the subject from the message, which is then the server's own
+// (_R_.*), and it ends there.
 func own(subject string, answers int) grant {
 	return grant{subject: subject, local: subject, answers: answers}
 }
