@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/registry"
@@ -12,21 +13,69 @@ import (
 type desk struct {
 	country string
 	cabinet casework.Memory
-	index   uint64
-	events  uint64
-	sealed  uint64
+	tally
+	away tally // the outsider's when this country left; zero before it came in
 }
 
-// showDesks gives a message to the desks that may see it.
-func (r *Replay) showDesks(index uint64, subject string, judged verdict.Judged) error {
-	label := verdict.Label(subject)
+// tally is how much of the log came to a desk.
+type tally struct {
+	index  uint64 // of the newest message
+	events uint64
+	sealed uint64
+}
+
+// audiences are who reads what between two updates of the registry: the desks of
+// all members that have not left, and the addresses that each reads.
+type audiences struct {
+	desks []*desk
+	reads map[string]map[string]bool // by country
+}
+
+// visible reports whether a country reads messages of this label: its addresses,
+// and the registry's.
+func (a *audiences) visible(country, label string) bool {
+	return label == "" || a.reads[country][label]
+}
+
+func (a *audiences) has(d *desk) bool { return slices.Contains(a.desks, d) }
+
+// regroup is for a registry that has changed. A country that comes in reads the
+// registry from its beginning and nothing else of what was before; one that has left
+// reads nothing more, and catches up with the registry if it comes back.
+func (r *Replay) regroup() {
+	now := &audiences{reads: map[string]map[string]bool{}}
 	for _, country := range r.state.Countries() {
 		d, ok := r.desks[country]
 		if !ok {
 			d = &desk{country: country}
 			r.desks[country] = d
 		}
-		if !visible(r.state, country, label) {
+		if !r.readers.has(d) && r.outsider.events > 0 {
+			d.index = r.outsider.index
+			d.events += r.outsider.events - d.away.events
+		}
+		now.desks = append(now.desks, d)
+		now.reads[country] = map[string]bool{}
+		for _, address := range r.state.Reads(country) {
+			now.reads[country][address] = true
+		}
+	}
+	for _, d := range r.readers.desks {
+		if !now.has(d) {
+			d.away.events = r.outsider.events
+		}
+	}
+	r.readers = now
+}
+
+// showDesks gives a message to the desks that may see it.
+func (r *Replay) showDesks(index uint64, subject string, judged verdict.Judged) error {
+	label := verdict.Label(subject)
+	if label == "" {
+		r.outsider.index, r.outsider.events = index, r.outsider.events+1
+	}
+	for _, d := range r.readers.desks {
+		if !r.readers.visible(d.country, label) {
 			continue
 		}
 		if err := d.take(r.state, index, judged); err != nil {
@@ -36,28 +85,38 @@ func (r *Replay) showDesks(index uint64, subject string, judged verdict.Judged) 
 	return nil
 }
 
-// visible reports whether a country reads messages of this label: its audiences,
-// and the registry's.
-func visible(state registry.State, country, label string) bool {
-	audience, ok := state.Audience(label)
-	return label == "" || ok && audience.Has(country)
-}
-
 func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) error {
 	d.index = index
 	d.events++
 	if judged.Code != verdict.Accepted || judged.Update {
 		return nil
 	}
-	audience, _ := state.Audience(judged.Event.Chain.Audience)
+	audience, _ := state.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
 	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience))
 	return err
 }
 
-// label counts the leaves that are not for this desk.
-func (d *desk) label(state registry.State, label string) {
-	if !visible(state, d.country, label) {
-		d.sealed++
+// seal counts a leaf for the desks that it is not for. readers are those of its
+// index: leaves are counted when a checkpoint covers them, some time after.
+func (r *Replay) seal(readers *audiences, label string) {
+	for _, d := range readers.desks {
+		if !r.sealing.has(d) {
+			d.sealed += r.outsider.sealed - d.away.sealed
+		}
+	}
+	for _, d := range r.sealing.desks {
+		if !readers.has(d) {
+			d.away.sealed = r.outsider.sealed
+		}
+	}
+	r.sealing = readers
+	if label != "" {
+		r.outsider.sealed++
+	}
+	for _, d := range readers.desks {
+		if !readers.visible(d.country, label) {
+			d.sealed++
+		}
 	}
 }
 

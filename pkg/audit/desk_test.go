@@ -21,7 +21,7 @@ func (w *world) digest(country string) string {
 	w.t.Helper()
 	var cabinet casework.Memory
 	for _, said := range w.said {
-		if said.Audience == "pair" && country == "XC" {
+		if hearers, ok := w.hears[said.Index]; ok && !slices.Contains(hearers, country) || !ok && said.Audience == "pair" && country == "XC" {
 			continue
 		}
 		_, err := casework.Fold(&cabinet, said)

@@ -34,7 +34,10 @@ type Replay struct {
 	roots    event.Roots
 	policies translog.Policies
 	follower *translog.Follower
-	desks    map[string]*desk
+	desks    map[string]*desk // of all countries that there ever were
+	readers  *audiences       // as the registry has them now
+	sealing  *audiences       // of the newest leaf that was counted
+	outsider tally            // of a desk that is in no audience
 
 	next    uint64                   // log index of the next event
 	waiting []leaf                   // events that no checkpoint covers yet, by rising index
@@ -44,9 +47,10 @@ type Replay struct {
 }
 
 type leaf struct {
-	index uint64
-	hash  translog.Hash
-	label string
+	index   uint64
+	hash    translog.Hash
+	label   string
+	readers *audiences
 }
 
 type seen struct {
@@ -60,23 +64,22 @@ func New(charter registry.Charter) (*Replay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	policy, err := state.Policy()
+	policies, err := state.Policies()
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	policies := policy.Always()
 	follower, err := translog.NewFollower(policies)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	r := &Replay{
-		state: registry.New(charter.Digest), policies: policies, follower: follower,
+		state: state, policies: policies, follower: follower,
 		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
 		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}},
 	}
-	for _, country := range state.Countries() {
-		r.desks[country] = &desk{country: country}
-	}
+	r.readers = &audiences{}
+	r.regroup() // the founders have desks, whatever the log holds
+	r.sealing, r.state = r.readers, registry.New(charter.Digest)
 	return r, nil
 }
 
@@ -96,13 +99,18 @@ func (r *Replay) Event(m Message) error {
 	}
 	index := m.Sequence - 1
 	r.next = m.Sequence
-	r.waiting = append(r.waiting, leaf{index: index, hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject)})
 	judged, err := verdict.Judge(r.state, &r.chains, &r.roots, index, m.Subject, m.Data)
 	if err != nil {
 		return fmt.Errorf("audit of index %d: %w", index, err)
 	}
 	r.state = judged.State
 	r.count(index, judged)
+	if judged.Update {
+		r.regroup()
+		r.adopt(index)
+	}
+	r.waiting = append(r.waiting, leaf{
+		index: index, hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject), readers: r.readers})
 	if judged.Code == verdict.Accepted && !judged.Update {
 		r.chains.Take(judged.Event)
 		if judged.Event.Seen.Size > 0 {
@@ -110,6 +118,20 @@ func (r *Replay) Event(m Message) error {
 		}
 	}
 	return r.showDesks(index, m.Subject, judged)
+}
+
+// adopt takes on the policies that the update at an index lays down for sizes to come.
+func (r *Replay) adopt(index uint64) {
+	policies, err := r.state.Policies()
+	if err == nil {
+		err = r.follower.Adopt(policies)
+	}
+	if err != nil {
+		// Its leaf came first: the size after it was judged without what it says.
+		r.find(FindingMissing, index, "the stream had this update of the registry too late: %v", err)
+		return
+	}
+	r.policies = policies
 }
 
 func (r *Replay) count(index uint64, judged verdict.Judged) {
@@ -178,9 +200,8 @@ func (r *Replay) refuse(err error) {
 }
 
 func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
-	for _, d := range r.desks {
-		d.label(r.state, label)
-	}
+	readers := r.sealing
+	defer func() { r.seal(readers, label) }()
 	for len(r.waiting) > 0 && r.waiting[0].index < index {
 		r.waiting = r.waiting[1:] // came after its leaf, which was found missing
 	}
@@ -189,7 +210,7 @@ func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
 		return
 	}
 	own := r.waiting[0]
-	r.waiting = r.waiting[1:]
+	r.waiting, readers = r.waiting[1:], own.readers
 	if own.hash != hash {
 		r.find(FindingLeaf, index, "the tree has leaf %s, the stream's bytes give %s", hash, own.hash)
 	}

@@ -51,7 +51,7 @@ func TestRefusedMessageIsAFinding(t *testing.T) {
 			signed, _ := w.sign("XA/police", police, head, event.Seen{}, w.draft(site("S-9")))
 			w.put(signed[0].Subject, signed[0].Data)
 		},
-		verdict.NotUpdate: func(w *world) { w.put(w.events[0].Subject, w.events[0].Data) },
+		verdict.NotUpdate: func(w *world) { w.put("reg.key.revoked", []byte("garbage")) },
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			w := newWorld(t)
@@ -84,13 +84,14 @@ func TestAdversary_E01_DuplicatesAreCountedAndNoFinding(t *testing.T) {
 	w.put(w.events[1].Subject, w.events[1].Data)
 	w.goOn()
 	w.put(w.events[5].Subject, w.events[5].Data)
+	w.put(w.events[0].Subject, w.events[0].Data) // an update of the registry, likewise
 	w.notarise()
 	w.cosign("XA", w.tree.Size(), w.tree.Root())
 	w.cosign("XC", w.tree.Size(), w.tree.Root())
 	summary := w.finds()
-	same(t, "duplicates", uint64(3), summary.Duplicates)
+	same(t, "duplicates", uint64(4), summary.Duplicates)
 	same(t, "refused", uint64(0), summary.Refused)
-	same(t, "verdicts", map[string]uint64{"accepted": 9, "duplicate": 3}, summary.Verdicts)
+	same(t, "verdicts", map[string]uint64{"accepted": 9, "duplicate": 4}, summary.Verdicts)
 	same(t, "cosigned by", []string{"XA", "XC"}, summary.CosignedBy)
 }
 

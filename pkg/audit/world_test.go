@@ -19,6 +19,7 @@ import (
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
 var (
@@ -39,6 +40,11 @@ type world struct {
 	tree   translog.Frontier
 	signed int             // events under the newest checkpoint
 	said   []casework.Said // all that was said soundly, as it was meant
+
+	registry *registrytest.Log
+	notary   string              // whose key signs checkpoints
+	mirrors  map[string]string   // by country, whose key cosigns; absent: "mirror CC"
+	hears    map[uint64][]string // by index, who could read what was said; absent: all, but XC nothing of pair
 }
 
 // noted is one message of the log stream.
@@ -55,7 +61,8 @@ const (
 // found is a log with its charter and nothing else.
 func found(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, heads: map[event.Chain]event.Head{}}
+	w := &world{t: t, heads: map[event.Chain]event.Head{}, registry: registrytest.NewLog(t), notary: "notary",
+		mirrors: map[string]string{}, hears: map[uint64][]string{}}
 	w.put(registry.FoundingSubject, registrytest.Charter(t).Message)
 	return w
 }
@@ -82,6 +89,15 @@ func (w *world) goOn() {
 	w.t.Helper()
 	w.say(police, event.Seen{}, site("S-4"))
 	w.witness()
+}
+
+// update puts a change of the registry on the events stream, where it applies.
+func (w *world) update(change *registryv1.Update, signers ...string) uint64 {
+	w.t.Helper()
+	w.registry.Next = uint64(len(w.events))
+	subject, message := w.registry.Message(w.t, change, signers...)
+	w.registry.Take(w.t, subject, message)
+	return w.put(subject, message)
 }
 
 // put stores a message on the events stream and returns its index.
@@ -123,10 +139,11 @@ func (w *world) say(chain event.Chain, seen event.Seen, content *caseworkv1.Case
 	signed, next := w.sign(chain.Country+"/"+chain.Agency, chain, w.heads[chain], seen, draft)
 	w.heads[chain] = next
 	index := w.put(signed[0].Subject, signed[0].Data)
+	audience := registry.AudienceOf(chain.Audience)
 	w.said = append(w.said, casework.Said{
-		Index: index, EventID: draft.ID.String(), Country: chain.Country, Agency: chain.Agency, Audience: chain.Audience,
+		Index: index, EventID: draft.ID.String(), Country: chain.Country, Agency: chain.Agency, Audience: audience,
 		Kind: draft.Kind, Retention: draft.Retention, Recorded: draft.Recorded,
-		Purposes: map[string][]string{"region": {"rescue", "prosecution"}, "pair": {"rescue"}}[chain.Audience],
+		Purposes: map[string][]string{"region": {"rescue", "prosecution"}, "pair": {"rescue"}}[audience],
 		Case:     content,
 	})
 	return index
@@ -164,7 +181,7 @@ func table(labels []string) (names []string, places []uint32) {
 // note is any checkpoint, correctly signed by the notary.
 func (w *world) note(size uint64, root translog.Hash) []byte {
 	w.t.Helper()
-	notary, err := translog.NewNotary(registrytest.Origin, registrytest.Key("notary"))
+	notary, err := translog.NewNotary(registrytest.Origin, registrytest.Key(w.notary))
 	must(w.t, err)
 	note, err := notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root})
 	must(w.t, err)
@@ -202,14 +219,18 @@ func (w *world) cosign(country string, size uint64, root translog.Hash) {
 
 func (w *world) cosignature(country string, size uint64, root translog.Hash) []byte {
 	w.t.Helper()
-	mirror, err := translog.NewMirror(registrytest.Origin, country, registrytest.Key("mirror "+country))
+	key, ok := w.mirrors[country]
+	if !ok {
+		key = "mirror " + country
+	}
+	mirror, err := translog.NewMirror(registrytest.Origin, country, registrytest.Key(key))
 	must(w.t, err)
 	note, err := mirror.Cosign(translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root}, 1_700_000_000)
 	must(w.t, err)
 	return note
 }
 
-// witness is notarise, and every country's cosignature. It returns what a
+// witness is notarise, and every founder's cosignature. It returns what a
 // publisher may then say it has seen.
 func (w *world) witness() event.Seen {
 	w.t.Helper()
