@@ -13,14 +13,10 @@ import (
 
 // aboutPage is the state of the log, who takes part, and what the marks mean.
 type aboutPage struct {
-	Cursor    view.Cursor
-	Digest    string
-	Verdicts  []verdictCount
-	Members   []string
-	Agencies  []registry.Agency
-	Audiences []registry.Audience // that this desk reads
-	Origin    string
-	Quorum    int
+	Cursor   view.Cursor
+	Digest   string
+	Verdicts []verdictCount
+	registry.Overview
 }
 
 type verdictCount struct {
@@ -37,18 +33,9 @@ func (c *Console) about(r *http.Request, _ session) (response, error) {
 	if err != nil {
 		return response{}, fmt.Errorf("counting verdicts: %w", err)
 	}
-	state := c.config.State()
-	shown := aboutPage{Cursor: cursor, Digest: digest.String(), Members: state.Countries(), Agencies: state.Agencies()}
+	shown := aboutPage{Cursor: cursor, Digest: digest.String(), Overview: c.config.State().Overview()}
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
 		shown.Verdicts = append(shown.Verdicts, verdictCount{code, counts[code]})
-	}
-	for _, id := range state.AudiencesOf(c.config.Country) {
-		if audience, ok := state.Audience(id); ok {
-			shown.Audiences = append(shown.Audiences, audience)
-		}
-	}
-	if policy, err := state.Policy(); err == nil { // before the founding there is none to show
-		shown.Origin, shown.Quorum = policy.Origin, policy.Quorum
 	}
 	return response{template: "about", data: shown}, nil
 }

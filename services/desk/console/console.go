@@ -140,6 +140,7 @@ func (c *Console) routes() http.Handler {
 		"/people":             c.people,
 		"/people/{id}":        c.person,
 		"/about":              c.about,
+		"/registry":           c.registry,
 	} {
 		mux.Handle("GET "+pattern, c.signedIn(show))
 	}

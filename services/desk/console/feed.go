@@ -11,6 +11,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/pkg/view"
 )
@@ -160,8 +161,10 @@ type eventPage struct {
 	view.Entry
 	Accepted  bool
 	Witnessed bool     // a quorum of countries has cosigned a log that has it
+	Doubted   bool     // its agency no longer vouches for it
+	To        string   // its audience; Entry.Audience is the address
 	Purposes  []string // what its audience may use it for
-	Members   []string // who reads its audience
+	Members   []string // who reads what was said to its address
 	Name      string   // the agency's name in the registry
 }
 
@@ -178,10 +181,17 @@ func (c *Console) event(r *http.Request, _ session) (response, error) {
 		return response{}, errNotFound
 	}
 	state := c.config.State()
-	audience, _ := state.Audience(found[0].Audience)
+	to := registry.AudienceOf(found[0].Audience)
+	audience, _ := state.Audience(to)
 	shown := eventPage{
 		Entry: found[0], Accepted: found[0].Verdict == verdict.Accepted, Witnessed: at < c.config.Status().WitnessedSize,
-		Purposes: audience.Purposes, Members: audience.Members, Name: c.agencyName(found[0].Country, found[0].Agency),
+		To: to, Purposes: audience.Purposes, Name: c.agencyName(found[0].Country, found[0].Agency),
+	}
+	shown.Doubted = shown.Accepted && state.Doubted(shown.Country, shown.Entry.Agency, at)
+	for _, country := range audience.Members {
+		if slices.Contains(state.Reads(country), found[0].Audience) {
+			shown.Members = append(shown.Members, country)
+		}
 	}
 	title, err := c.pages.texts.text("event.title", at)
 	return response{template: "event", title: title, data: shown}, err
@@ -189,10 +199,6 @@ func (c *Console) event(r *http.Request, _ session) (response, error) {
 
 // agencyName is an agency's name in the registry; empty where it has none.
 func (c *Console) agencyName(country, id string) string {
-	for _, agency := range c.config.State().Agencies() {
-		if agency.Country == country && agency.ID == id {
-			return agency.Name
-		}
-	}
-	return ""
+	agency, _ := c.config.State().Agency(country, id)
+	return agency.Name
 }

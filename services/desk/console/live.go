@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/pkg/view"
 )
@@ -54,6 +55,7 @@ type liveEntry struct {
 	KindText    string `json:"kind_text"`
 	VerdictText string `json:"verdict_text"`
 	TimeText    string `json:"time_text"`
+	DoubtedText string `json:"doubted_text"` // empty: its agency vouches for it
 }
 
 // Refused says whether the message was not taken in as an event.
@@ -69,12 +71,15 @@ func (c *Console) liveEntryOf(e view.Entry) liveEntry {
 	texts := c.pages.texts
 	live := liveEntry{
 		Index: e.Index, Verdict: e.Verdict, Reason: e.Reason, EventID: e.EventID, Country: e.Country, Agency: e.Agency,
-		Audience: e.Audience, Kind: e.Kind, Occurred: e.Occurred, Source: e.Source, TLP: e.Marking.TLP, PAP: e.Marking.PAP,
+		Audience: registry.AudienceOf(e.Audience), Kind: e.Kind, Occurred: e.Occurred, Source: e.Source, TLP: e.Marking.TLP, PAP: e.Marking.PAP,
 		Grade: e.Marking.Grade, Purpose: e.Marking.Purpose, Summary: e.Summary, Refs: []liveRef{}, Breaches: []string{},
 		KindText: texts.word("kind", e.Kind), VerdictText: texts.word("verdict", string(e.Verdict)), TimeText: stated(e.Occurred),
 	}
 	if e.Kind == "" && e.Verdict == verdict.Accepted {
 		live.KindText = texts["kind.registry"]
+	}
+	if e.Verdict == verdict.Accepted && c.config.State().Doubted(e.Country, e.Agency, e.Index) {
+		live.DoubtedText = texts["doubted"]
 	}
 	if !e.Recorded.IsZero() {
 		live.Recorded = e.Recorded.UTC().Format(time.RFC3339)

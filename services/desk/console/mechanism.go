@@ -37,7 +37,7 @@ func (c *Console) commitment(r *http.Request, _ session) (response, error) {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("commitment.title", found.ID)
-	shown := commitmentPage{found, timeline(r, found.Claims, c.pages.texts.commitmentSaid), c.today()}
+	shown := commitmentPage{found, timeline(c, r, found.Claims, c.pages.texts.commitmentSaid), c.today()}
 	return response{template: "commitment", title: title, data: shown}, err
 }
 
@@ -62,5 +62,5 @@ func (c *Console) meeting(r *http.Request, _ session) (response, error) {
 	made := slices.DeleteFunc(all, func(one *casework.Commitment) bool { return !slices.Contains(found.Commitments, one.ID) })
 	made = made[max(0, len(made)-rowsOnPage):]
 	title, err := c.pages.texts.text("meeting.title", found.ID)
-	return response{template: "meeting", title: title, data: meetingPage{found, made, timeline(r, found.Claims, meetingSaid), c.today()}}, err
+	return response{template: "meeting", title: title, data: meetingPage{found, made, timeline(c, r, found.Claims, meetingSaid), c.today()}}, err
 }

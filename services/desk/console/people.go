@@ -40,7 +40,7 @@ func (c *Console) group(r *http.Request, _ session) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	shown := groupPage{Group: g, Told: timeline(r, g.Claims, c.pages.texts.groupSaid)}
+	shown := groupPage{Group: g, Told: timeline(c, r, g.Claims, c.pages.texts.groupSaid)}
 	newest := map[string]uint64{}
 	for _, claim := range g.Claims {
 		if claim.Count != nil {
@@ -102,7 +102,7 @@ func (c *Console) person(r *http.Request, current session) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	shown := personPage{Person: p, Told: timeline(r, p.Claims, c.pages.texts.personSaid)}
+	shown := personPage{Person: p, Told: timeline(c, r, p.Claims, c.pages.texts.personSaid)}
 	identity, err := read[casework.IdentityRecord](r.Context(), c.config.Reader, casework.TypeIdentity, p.ID)
 	switch {
 	case errors.Is(err, errNotFound):

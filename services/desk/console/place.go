@@ -24,7 +24,7 @@ func (c *Console) site(r *http.Request, _ session) (response, error) {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("site.title", s.ID)
-	return response{template: "site", title: title, data: sitePage{s, timeline(r, s.Claims, c.pages.texts.siteSaid)}}, err
+	return response{template: "site", title: title, data: sitePage{s, timeline(c, r, s.Claims, c.pages.texts.siteSaid)}}, err
 }
 
 func (c *Console) measures(r *http.Request, _ session) (response, error) {
@@ -55,7 +55,7 @@ func (c *Console) measure(r *http.Request, _ session) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	shown := measurePage{Measure: m, Told: timeline(r, m.Claims, c.pages.texts.measureSaid)}
+	shown := measurePage{Measure: m, Told: timeline(c, r, m.Claims, c.pages.texts.measureSaid)}
 	for _, claim := range m.Claims {
 		if slices.ContainsFunc(m.Standing, func(s casework.InForce) bool { return s.Index == claim.Index }) {
 			shown.Orders = append(shown.Orders, claim)

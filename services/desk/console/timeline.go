@@ -14,7 +14,8 @@ import (
 // said is one claim in a timeline: who said it, and what, line by line.
 type said struct {
 	casework.Claim
-	Lines []line
+	Lines   []line
+	Doubted bool // its agency no longer vouches for it
 }
 
 // line is one thing that a claim states. Label is a key of the catalogue.
@@ -46,12 +47,13 @@ type told struct {
 
 // timeline gives the newest claims, or the newest before the log index that a
 // request asks for with ?before=INDEX.
-func timeline[C any](r *http.Request, claims []C, of func(C) said) told {
+func timeline[C any](c *Console, r *http.Request, claims []C, of func(C) said) told {
 	before, err := index(r.URL.Query().Get("before"))
 	if err != nil || before == 0 {
 		before = math.MaxUint64
 	}
 	var shown told
+	state := c.config.State()
 	for _, claim := range slices.Backward(claims) {
 		one := of(claim)
 		if one.Index >= before {
@@ -61,6 +63,7 @@ func timeline[C any](r *http.Request, claims []C, of func(C) said) told {
 			shown.Earlier = r.URL.EscapedPath() + "?before=" + strconv.FormatUint(shown.Claims[claimsOnPage-1].Index, 10) + "#timeline"
 			break
 		}
+		one.Doubted = state.Doubted(one.Country, one.Agency, one.Index)
 		shown.Claims = append(shown.Claims, one)
 	}
 	slices.Reverse(shown.Claims)
@@ -105,7 +108,7 @@ func (c catalogue) transferSaid(claim casework.TransferClaim) said {
 	if claim.WithinDays > 0 {
 		all = append(all, line{Label: "transfer.within", Value: c.number(uint64(claim.WithinDays))})
 	}
-	return said{claim.Claim, append(c.countLines(claim.Count), all...)}
+	return said{Claim: claim.Claim, Lines: append(c.countLines(claim.Count), all...)}
 }
 
 func (c catalogue) siteSaid(claim casework.SiteClaim) said {
@@ -116,7 +119,7 @@ func (c catalogue) siteSaid(claim casework.SiteClaim) said {
 	if claim.Position != nil {
 		all = append(all, line{Label: "attribute.position", Value: fmt.Sprintf("%v, %v", claim.Position.Latitude, claim.Position.Longitude)})
 	}
-	return said{claim.Claim, lines(all...)}
+	return said{Claim: claim.Claim, Lines: lines(all...)}
 }
 
 func (c catalogue) measureSaid(claim casework.MeasureClaim) said {
@@ -127,7 +130,7 @@ func (c catalogue) measureSaid(claim casework.MeasureClaim) said {
 	for _, point := range claim.Points {
 		all = append(all, line{Label: "measure.point", Value: point.From + " → " + point.To})
 	}
-	return said{claim.Claim, lines(append(all,
+	return said{Claim: claim.Claim, Lines: lines(append(all,
 		line{Label: "measure.observation", Value: c.word("observation", claim.Observation)},
 		line{Label: "measure.at", Value: claim.At}, line{Label: "measure.what", Value: claim.What},
 		line{Label: "measure.order", Value: claim.LegalOrder}, line{Label: "measure.exemptions", Value: strings.Join(claim.Exemptions, "; ")},
@@ -136,7 +139,7 @@ func (c catalogue) measureSaid(claim casework.MeasureClaim) said {
 }
 
 func (c catalogue) commitmentSaid(claim casework.CommitmentClaim) said {
-	return said{claim.Claim, lines(
+	return said{Claim: claim.Claim, Lines: lines(
 		line{Label: "attribute.text", Value: claim.Text}, line{Label: "attribute.owners", Value: strings.Join(claim.Owners, ", ")},
 		line{Label: "attribute.due", Value: claim.Due}, linked("attribute.meeting", casework.TypeMeeting, claim.Meeting),
 		line{Label: "attribute.progress", Value: c.word("commitment-state", claim.Progress)}, line{Label: "commitment.proof", Value: claim.Proof},
@@ -144,7 +147,7 @@ func (c catalogue) commitmentSaid(claim casework.CommitmentClaim) said {
 }
 
 func meetingSaid(claim casework.MeetingClaim) said {
-	return said{claim.Claim, lines(
+	return said{Claim: claim.Claim, Lines: lines(
 		line{Label: "attribute.place", Value: claim.Place}, line{Label: "attribute.parties", Value: strings.Join(claim.Parties, ", ")},
 		linked("meeting.commitment", casework.TypeCommitment, claim.Commitment),
 	)}
@@ -152,7 +155,7 @@ func meetingSaid(claim casework.MeetingClaim) said {
 
 func (c catalogue) groupSaid(claim casework.GroupClaim) said {
 	all := lines(line{Label: "attribute.title", Value: claim.Title}, line{Label: "attribute.sent_by", Value: claim.SentBy})
-	return said{claim.Claim, append(all, c.countLines(claim.Count)...)}
+	return said{Claim: claim.Claim, Lines: append(all, c.countLines(claim.Count)...)}
 }
 
 func (c catalogue) repatriationSaid(claim casework.RepatriationClaim) said {
@@ -163,11 +166,11 @@ func (c catalogue) repatriationSaid(claim casework.RepatriationClaim) said {
 	if claim.Flights > 0 {
 		all = append(all, line{Label: "repatriation.flights", Value: c.number(uint64(claim.Flights))})
 	}
-	return said{claim.Claim, append(c.countLines(claim.Count), lines(all...)...)}
+	return said{Claim: claim.Claim, Lines: append(c.countLines(claim.Count), lines(all...)...)}
 }
 
 func (c catalogue) personSaid(claim casework.PersonClaim) said {
-	return said{claim.Claim, lines(
+	return said{Claim: claim.Claim, Lines: lines(
 		line{Label: "attribute.nationality", Value: claim.Nationality}, line{Label: "attribute.sex", Value: c.word("sex", claim.Sex)},
 		line{Label: "attribute.age_band", Value: c.word("age-band", claim.AgeBand)}, linked("attribute.transfer", casework.TypeTransfer, claim.Transfer),
 		line{Label: "attribute.outcome", Value: c.word("outcome", claim.Outcome)},

@@ -44,7 +44,7 @@ func (c *Console) transfer(r *http.Request, _ session) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	shown := transferPage{Transfer: t, Told: timeline(r, t.Claims, c.pages.texts.transferSaid)}
+	shown := transferPage{Transfer: t, Told: timeline(c, r, t.Claims, c.pages.texts.transferSaid)}
 	for _, phase := range []struct {
 		name   string
 		claims []casework.TransferClaim
@@ -219,7 +219,7 @@ func (c *Console) repatriation(r *http.Request, _ session) (response, error) {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("repatriation.title", found.ID)
-	shown := repatriationPage{found, timeline(r, found.Claims, c.pages.texts.repatriationSaid)}
+	shown := repatriationPage{found, timeline(c, r, found.Claims, c.pages.texts.repatriationSaid)}
 	if err != nil {
 		return response{}, fmt.Errorf("showing a repatriation: %w", err)
 	}

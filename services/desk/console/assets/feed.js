@@ -46,6 +46,7 @@
     put(row, "kind", entry.summary && entry.kind_text);
     put(row, "time", entry.time_text);
     put(row, "source", entry.source);
+    put(row, "doubted", entry.doubted_text);
     put(row, "broke", entry.breaches.join(" "));
     put(row, "tlp", entry.tlp && `TLP:${entry.tlp}`);
     row.querySelector('[data-f="tlp"]').dataset.tlp = entry.tlp;
