@@ -99,6 +99,21 @@ func (c *Conn) Close() { c.nc.Close() }
 // Connected reports whether the hub is reachable now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
+// Refused says why the hub does not admit this user; nil while connected, and
+// while the hub is away or has not answered yet.
+func (c *Conn) Refused() error {
+	err := c.nc.LastError()
+	if c.nc.IsConnected() {
+		return nil
+	}
+	for _, refusal := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(err, refusal) {
+			return refusal
+		}
+	}
+	return nil
+}
+
 // Message is one message of a stream.
 type Message struct {
 	Subject  string

@@ -6,7 +6,9 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,7 +89,7 @@ func (a api) Publish(ctx context.Context, request *publisherv1.PublishRequest) (
 		audiences[reports[i].Audience] = true
 	}
 	for audience := range audiences {
-		a.p.lanes[audience].signal()
+		a.p.lanes.of(audience).signal()
 	}
 	return response, nil
 }
@@ -120,32 +122,53 @@ func (a api) GetStatus(ctx context.Context, _ *publisherv1.GetStatusRequest) (*p
 		p.config.Logger.Error("status", "error", err)
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the outbox cannot be read, see the publisher's log"))
 	}
+	waiting, err := p.outbox.Waiting(ctx)
+	if err != nil {
+		p.config.Logger.Error("status", "error", err)
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the outbox cannot be read, see the publisher's log"))
+	}
 	view := p.log.Load()
-	connected := p.hub.Connected()
+	away := p.hub.Away()
 	return &publisherv1.GetStatusResponse{
 		Country: p.config.Country, Agency: p.config.Agency,
 		Accepted: counts.Accepted, Waiting: counts.Waiting, Stored: counts.Stored, Witnessed: counts.Witnessed,
-		LogSize: view.size, WitnessedSize: view.witnessed, Connected: connected,
-		Halted: say(p.reasons(counts, view, connected)),
+		LogSize: view.size, WitnessedSize: view.witnessed, Connected: away == nil,
+		Halted: say(slices.Concat(p.distant(view, away), p.reasons(ctx, counts, waiting, view), p.troubles.list())),
 	}, nil
 }
 
-// reasons are those why something that was accepted does not go on.
-func (p *Publisher) reasons(counts outbox.Counts, view *logView, connected bool) []string {
-	if !connected {
-		return append([]string{"no connection to the hub: what is accepted waits here and goes out when the hub is back"}, p.troubles.list()...)
-	}
-	var reasons []string
+// distant says why the hub cannot be spoken to.
+func (p *Publisher) distant(view *logView, away error) []string {
+	refused := (*refusal)(nil)
 	switch {
-	case !view.founded && view.size > 0:
-		reasons = append(reasons, "the log does not begin with this charter: nothing is published to it. Compare the charter with the hub's")
-	case !view.founded:
+	case away == nil:
+		return nil
+	case !errors.As(away, &refused):
+		return []string{away.Error() + ": what is accepted waits here and goes out when the hub is back"}
+	}
+	says := p.standing(view)
+	if says == "" {
+		says = "that it may publish, so that what ended it is not known here: ask the hub's operator"
+	}
+	return []string{fmt.Sprintf("%v any more; its registry as last seen, at size %d of the log, says: %s. What is accepted waits here", away, view.size, says)}
+}
+
+// reasons are those why something that was accepted does not go on.
+func (p *Publisher) reasons(ctx context.Context, counts outbox.Counts, waiting map[string]uint64, view *logView) []string {
+	reasons := p.waits(view, waiting)
+	if view.size == 0 && p.hub.Away() == nil {
 		reasons = append(reasons, "no checkpoint of the log was seen yet: nothing is published before the log is known to be this charter's")
+	}
+	for _, audience := range slices.Sorted(maps.Keys(waiting)) {
+		if oldest, ok, err := p.outbox.Oldest(ctx, audience); err == nil && ok && view.ended(oldest.Key, oldest.Address) != nil {
+			reasons = append(reasons, fmt.Sprintf("audience %s: what was signed before its key or its address ended, "+
+				"and is not in the log by then, is signed again once that change is witnessed", audience))
+		}
 	}
 	if counts.Returned > 0 {
 		reasons = append(reasons, fmt.Sprintf("%d events were not in the log where the hub said: they are published again", counts.Returned))
 	}
-	return append(reasons, p.troubles.list()...)
+	return reasons
 }
 
 // refusal is the error for a request with faults: the first few in words, all of

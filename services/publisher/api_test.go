@@ -232,8 +232,11 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no token", func(c *Config) { c.Token = "" }, "no token"},
 		{"no key", func(c *Config) { c.Key = nil }, "no signing key"},
-		{"a key of nobody", func(c *Config) { c.Key = registrytest.Key("nobody") }, "not in the charter"},
-		{"a mirror's key", func(c *Config) { c.Key = registrytest.Key("mirror XC") }, "not in the charter"},
+		{"a mirror's key", func(c *Config) { c.Key = registrytest.Key("mirror XC") }, "that of XC's mirror"},
+		{"a root's key", func(c *Config) { c.Key = registrytest.Key("root XC") }, "that of XC's root"},
+		{"the notary's key", func(c *Config) { c.Key = registrytest.Key("notary") }, "that of the notary"},
+		{"another agency's next key", func(c *Config) { c.NextKey = registrytest.Key("publisher XC/border") }, "that of XC/border"},
+		{"one key twice", func(c *Config) { c.NextKey = c.Key }, "are the same"},
 		{"another agency's key", func(c *Config) { c.Key = registrytest.Key("publisher XC/border") }, "that of XC/border"},
 		{"another country's key", func(c *Config) { c.Country = "XA" }, "that of XC/police"},
 		{"no charter", func(c *Config) { c.Charter.Message = nil }, "does not know"},

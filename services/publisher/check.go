@@ -16,7 +16,6 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
-	"github.com/tripoint/tripoint/pkg/registry"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -30,18 +29,15 @@ const maxContent = event.MaxMessage - 16<<10
 // judged well formed by every reader: nothing that is accepted gets stuck.
 type checker struct {
 	validator protovalidate.Validator
-	registry  registry.State
-	country   string
-	open      string // the audiences open to the country, for people
+	publisher *Publisher
 }
 
-func newChecker(state registry.State, country string) (*checker, error) {
+func newChecker(p *Publisher) (*checker, error) {
 	validator, err := protovalidate.New(protovalidate.WithMessages(&publisherv1.PublishRequest{}))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the checks of reports: %w", err)
 	}
-	open := strings.Join(state.AudiencesOf(country), ", ")
-	return &checker{validator: validator, registry: state, country: country, open: open}, nil
+	return &checker{validator: validator, publisher: p}, nil
 }
 
 // reports checks a request in two rounds, form and then rights, and names all
@@ -54,9 +50,9 @@ func (c *checker) reports(request *publisherv1.PublishRequest) ([]outbox.Report,
 	if len(f.all) > 0 {
 		return nil, f.refusal(connect.CodeInvalidArgument)
 	}
-	closed := false
+	closed, view := false, c.publisher.log.Load()
 	for i, report := range request.GetReports() {
-		closed = c.rights(i, report, f) || closed
+		closed = c.rights(i, report, view, f) || closed
 	}
 	switch {
 	case closed:
@@ -110,14 +106,23 @@ func (c *checker) form(request *publisherv1.PublishRequest, f *faults) error {
 
 // rights checks a report against the registry; closed says that its audience is
 // not open to this country.
-func (c *checker) rights(i int, report *caseworkv1.Report, f *faults) (closed bool) {
-	if !c.registry.HasRetention(report.GetRetention()) {
+func (c *checker) rights(i int, report *caseworkv1.Report, view *logView, f *faults) (closed bool) {
+	if !view.state.HasRetention(report.GetRetention()) {
 		f.add("retention.exists", "no retention class of the charter", "reports", i, "retention")
 	}
-	audience, ok := c.registry.Audience(report.GetAudience())
-	if !ok || !audience.Has(c.country) {
-		f.add("audience.open", fmt.Sprintf("no audience that is open to %s; open are: %s", c.country, c.open), "reports", i, "audience")
+	country := c.publisher.config.Country
+	audience, ok := view.state.Audience(report.GetAudience())
+	if !ok || !audience.Has(country) {
+		words := fmt.Sprintf("no audience that is open to %s; open are: %s", country, strings.Join(view.state.AudiencesOf(country), ", "))
+		if barred := c.publisher.barred(view); barred != "" {
+			words += "; " + barred
+		}
+		f.add("audience.open", words, "reports", i, "audience")
 		return true
+	}
+	if view.state.HasRetention(report.GetRetention()) && !audience.Keeps(report.GetRetention()) {
+		f.add("retention.of_audience", fmt.Sprintf("no retention class of this audience; its classes are: %s", strings.Join(audience.Retention, ", ")),
+			"reports", i, "retention")
 	}
 	if !slices.Contains(audience.Purposes, report.GetCase().GetMarking().GetPurpose()) {
 		f.add("purpose.of_audience", fmt.Sprintf("no purpose of this audience; its purposes are: %s", strings.Join(audience.Purposes, ", ")),

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
-	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
@@ -25,11 +26,17 @@ const (
 // the messages of one fetch. After a fault it is read from the disk again.
 type pursuit struct {
 	follower *translog.Follower
-	read     uint64 // sequence of the last message looked at
-	cursor   uint64 // of the last one after which nothing needs to be read again
-	founded  bool
-	unsaved  bool
-	fault    error // why cursor is behind read; nil where it is not
+	known    history // the registry at the follower's size, and back to the witnessed one
+	settled  uint64  // what known said from here on is witnessed, and was looked at
+
+	registry logReader                 // of the registry; nil before it is needed
+	held     map[uint64]stream.Message // of the registry, not in the tree yet; by the stream's sequence
+	passed   uint64                    // sequence of the last message of registry; 0: unknown
+
+	read    uint64 // sequence of the last message looked at
+	cursor  uint64 // of the last one after which nothing needs to be read again
+	unsaved bool
+	fault   error // why cursor is behind read; nil where it is not
 }
 
 // resume reads how far the log was followed.
@@ -38,11 +45,18 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &pursuit{read: followed.Cursor, cursor: followed.Cursor, founded: followed.Founded}
+	u := &pursuit{read: followed.Cursor, cursor: followed.Cursor, settled: math.MaxUint64, held: map[uint64]stream.Message{}}
+	if u.known, err = p.recall(ctx); err != nil {
+		return nil, err
+	}
+	policies, err := u.known.last().state.Policies()
+	if err != nil {
+		return nil, err
+	}
 	if ok {
-		u.follower, err = translog.NewFollowerAt(p.policy.Always(), followed.Snapshot)
+		u.follower, err = translog.NewFollowerAt(policies, followed.Snapshot)
 	} else {
-		u.follower, err = translog.NewFollower(p.policy.Always())
+		u.follower, err = translog.NewFollower(policies)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
@@ -51,22 +65,21 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	return u, nil
 }
 
-// show tells the lanes and the status how far the log is.
+// show tells the lanes, the API and the status how far the log is. What the lanes
+// sign by it must be on disk: a restart that knew less would sign with an older key.
 func (p *Publisher) show(u *pursuit) {
 	before := p.log.Load()
-	now := &logView{size: u.follower.Size(), founded: u.founded}
+	now := &logView{size: u.follower.Size(), chapter: u.known.last()}
 	if c, _, ok := u.follower.Witnessed(); ok {
 		now.witnessed, now.seen = c.Size, event.Seen{Size: c.Size, Root: event.Digest(c.Root)}
 	}
 	p.log.Store(now)
-	if now.founded && !before.founded {
-		p.signalAll()
-	}
-}
-
-func (p *Publisher) signalAll() {
-	for _, l := range p.lanes {
-		l.signal()
+	if now.size > 0 && before.size == 0 || now.state != before.state {
+		p.troubles.note("registry", p.standing(now))
+		for _, audience := range now.state.AudiencesOf(p.config.Country) {
+			p.lanes.of(audience)
+		}
+		p.lanes.signal()
 	}
 }
 
@@ -78,6 +91,9 @@ func (p *Publisher) follow(ctx context.Context) {
 		err := p.pursue(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		if hidden := (*withheld)(nil); errors.As(err, &hidden) {
+			p.blind.Store(true)
 		}
 		p.troubles.note("following the log", err.Error())
 		if time.Since(began) > longestWait {
@@ -94,7 +110,10 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader, err := p.hub.Log(ctx)
+	if err := p.settle(ctx, u); err != nil {
+		return err
+	}
+	reader, err := p.hub.Reader(ctx, stream.Log)
 	if err != nil {
 		return err
 	}
@@ -121,7 +140,7 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			}
 		}
 		if u.unsaved {
-			if err := p.save(ctx, u, nil, nil); err != nil {
+			if err := p.save(ctx, u, outbox.News{}); err != nil {
 				return err
 			}
 		}
@@ -151,7 +170,9 @@ func (p *Publisher) pursue(ctx context.Context) error {
 func (p *Publisher) take(ctx context.Context, u *pursuit, m stream.Message) error {
 	u.read = m.Sequence
 	if m.Subject != stream.LeavesSubject {
-		p.takeCosignature(u, m)
+		if err := p.takeCosignature(ctx, u, m); err != nil {
+			return err
+		}
 		if u.fault == nil {
 			u.cursor, u.unsaved = m.Sequence, true
 		}
@@ -165,23 +186,39 @@ func (p *Publisher) take(ctx context.Context, u *pursuit, m stream.Message) erro
 	return p.takeLeaves(ctx, u, m.Sequence, leaves)
 }
 
-func (p *Publisher) takeCosignature(u *pursuit, m stream.Message) {
+func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Message) error {
 	_, err := u.follower.Cosignature(m.Data)
 	switch fork := (*translog.Fork)(nil); {
 	case err == nil:
+		if err := p.settle(ctx, u); err != nil {
+			return err
+		}
 		p.show(u)
 	case errors.As(err, &fork):
 		p.accuse(err, fork.Have, fork.Got)
 	case !errors.Is(err, translog.ErrStale):
 		p.config.Logger.Warn("a cosignature is passed over", "sequence", m.Sequence, "subject", m.Subject, "error", err)
 	}
+	return nil
 }
 
-// takeLeaves takes in what the notary published and compares it with the outbox.
+// takeLeaves takes in what the notary published: first the registry, whose state
+// says how the rest is judged, then what is the outbox's.
 func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64, leaves *logv1.Leaves) error {
+	known, updates, err := p.learn(ctx, u, leaves)
+	if other := (*contrary)(nil); errors.As(err, &other) {
+		return p.contradict(ctx, u, sequence, leaves, other)
+	}
+	if err != nil {
+		return err
+	}
+	if len(updates) > 0 {
+		p.lanes.interrupt() // what is on its way may wait for an answer that the hub does not give any more
+	}
 	p.flight.Lock()
 	defer p.flight.Unlock()
-	batch, err := u.follower.Leaves(leaves)
+	defer p.lanes.release()
+	batch, err := p.adopt(u, known, leaves)
 	if err != nil {
 		p.refuse(u, sequence, err)
 		return nil
@@ -191,68 +228,68 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 			p.accuse(refused, fork.Have, fork.Got)
 		}
 	}
-	if batch.Start == 0 && len(batch.Hashes) > 0 {
-		u.founded = batch.Hashes[0] == translog.LeafHash(0, registry.FoundingSubject, p.config.Charter.Message)
-	}
-	u.cursor, u.unsaved, u.fault = sequence, true, nil
-	found, lost, err := p.compare(ctx, batch)
+	u.known, u.cursor, u.unsaved, u.fault = known, sequence, true, nil
+	maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < batch.FirstSequence+uint64(len(batch.Hashes)) })
+	found, lost, err := p.compare(ctx, u, batch)
 	if err != nil {
 		return err
 	}
-	if len(found)+len(lost) > 0 {
-		if err := p.save(ctx, u, found, lost); err != nil {
+	if len(found)+len(lost)+len(updates) > 0 {
+		if err := p.save(ctx, u, outbox.News{Registry: updates, Found: found, Lost: lost}); err != nil {
 			return err
 		}
 	}
-	for _, l := range lost {
-		p.config.Logger.Error("events are not in the log where the hub said, and are published again", "audience", l.Audience)
-		p.lanes[l.Audience].signal()
+	if err := p.settleHeld(ctx, u); err != nil {
+		return err
 	}
 	p.show(u)
-	return nil
+	p.sees()
+	return p.relayLost(ctx, lost)
 }
 
-// compare looks for the outbox's envelopes among new leaves. In one epoch the
-// log index goes with the stream's sequence. A leaf binds index, subject and
-// bytes: where it is another one, the event is not there.
-func (p *Publisher) compare(ctx context.Context, batch translog.Batch) (found []outbox.Found, lost []outbox.Lost, err error) {
-	n := uint64(len(batch.Hashes))
-	if n == 0 {
-		return nil, nil, nil
+// adopt takes leaves in under the policies that the registry lays down below them.
+func (p *Publisher) adopt(u *pursuit, known history, leaves *logv1.Leaves) (translog.Batch, error) {
+	policies, err := known.last().state.Policies()
+	if err != nil {
+		return translog.Batch{}, err
 	}
-	given := map[string]bool{} // audiences with a loss: what follows it is lost as well
-	err = p.outbox.EachUnfound(ctx, batch.FirstSequence+n, func(e outbox.Unfound) error {
-		if given[e.Audience] {
-			return nil
-		}
-		if e.Cursor >= batch.FirstSequence {
-			at := e.Cursor - batch.FirstSequence
-			index := batch.Start + at
-			if batch.Hashes[at] == translog.LeafHash(index, e.Subject, e.Data) {
-				found = append(found, outbox.Found{Sequence: e.Sequence, Index: index})
-				if batch.Labels[at] != e.Audience {
-					p.troubles.note("leaf "+fmt.Sprint(index),
-						"the notary gives our event to another audience than it was sent to: its readers cannot know that it is theirs")
-				}
-				return nil
-			}
-		}
-		given[e.Audience] = true
-		lost = append(lost, outbox.Lost{Audience: e.Audience, Sequence: e.Sequence})
-		return nil
-	})
-	return found, lost, err
+	if err := u.follower.Adopt(policies); err != nil {
+		return translog.Batch{}, err
+	}
+	return u.follower.Leaves(leaves)
 }
 
-func (p *Publisher) save(ctx context.Context, u *pursuit, found []outbox.Found, lost []outbox.Lost) error {
+// sees ends a time in which the registry was withheld.
+func (p *Publisher) sees() {
+	if p.blind.Swap(false) {
+		p.lanes.signal()
+	}
+}
+
+// contradict deals with a leaf that is not that of the message which the hub
+// delivered. It is proof where the notary signed the leaf, and else a message that
+// was altered on the way.
+func (p *Publisher) contradict(ctx context.Context, u *pursuit, sequence uint64, leaves *logv1.Leaves, other *contrary) error {
+	if _, err := u.follower.Leaves(leaves); err != nil {
+		p.refuse(u, sequence, err)
+		return nil
+	}
+	p.blind.Store(true)
+	if err := p.outbox.KeepContrary(ctx, other.delivered, other.leaf[:], leaves.GetCheckpoint()); err != nil {
+		return err
+	}
+	return other
+}
+
+func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) error {
 	witnessed, _, _ := u.follower.Witnessed()
+	news.Followed = outbox.Followed{Cursor: u.cursor, Snapshot: u.follower.Snapshot()}
+	news.Witnessed = witnessed.Size
+	if err := p.outbox.PutLog(ctx, news); err != nil {
+		return err
+	}
 	u.unsaved = false
-	return p.outbox.PutLog(ctx, outbox.News{
-		Followed:  outbox.Followed{Cursor: u.cursor, Snapshot: u.follower.Snapshot(), Founded: u.founded},
-		Found:     found,
-		Lost:      lost,
-		Witnessed: witnessed.Size,
-	})
+	return nil
 }
 
 // refuse passes over leaves that do not fit. Where they contradict what the notary

@@ -91,7 +91,7 @@ func signable(t *testing.T, p *Publisher, text bool, body []byte) {
 		t.Fatal(err)
 	}
 	for _, r := range reports {
-		signed, _, err := event.SignBatch(p.key, event.Chain{Country: "XC", Agency: "police", Audience: r.Audience}, event.Head{}, event.Seen{},
+		signed, _, err := event.SignBatch(p.keys[0], event.Chain{Country: "XC", Agency: "police", Audience: r.Audience}, event.Head{}, event.Seen{},
 			[]event.Draft{{ID: event.NextID(time.Now(), [10]byte{}, event.ID{}), Kind: r.Kind, Retention: r.Retention, Recorded: time.Now(), Sections: r.Sections}})
 		if err != nil {
 			t.Fatalf("accepted, and cannot be signed: %v", err)

@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,17 +23,17 @@ import (
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
-	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
-// Config is what a publisher needs. All but Logger must be set.
+// Config is what a publisher needs. All but NextKey and Logger must be set.
 type Config struct {
 	Country   string           // ISO 3166-1 alpha-2 code of the agency's member
-	Agency    string           // the agency's identifier in the charter
+	Agency    string           // the agency's identifier in the registry
 	Directory string           // holds the outbox; made where it is missing
 	Charter   registry.Charter // the party's own copy
-	Key       crypto.Signer    // Ed25519, enrolled in the charter for this agency
+	Key       crypto.Signer    // Ed25519, enrolled for this agency
+	NextKey   crypto.Signer    // its successor, to which its enrolment is committed; nil: not here
 	Stream    stream.Config    // how to reach the hub
 	Listen    string           // host:port of the API; port 0 picks a free one
 	Token     string           // the bearer token that the agency's systems present
@@ -41,9 +43,9 @@ type Config struct {
 // hub is what the publisher needs of a stream.Conn, and logReader of its Reader;
 // faults are injected here.
 type hub interface {
-	Connected() bool
+	Away() error // nil while connected; a *refusal where the hub does not admit us
 	PublishBatch(ctx context.Context, messages []stream.Message) (last uint64, err error)
-	Log(ctx context.Context) (logReader, error)
+	Reader(ctx context.Context, stream string) (logReader, error)
 	Close()
 }
 
@@ -56,45 +58,66 @@ type logReader interface {
 // connection is the hub as it is.
 type connection struct {
 	*stream.Conn
-	user string // also the name of its consumer
+	user string // also the name of its consumers
 }
 
-// Log opens this publisher's reader of the log stream.
-func (c connection) Log(ctx context.Context) (logReader, error) {
-	return c.Reader(ctx, stream.Log, c.user)
+var errAway = errors.New("no connection to the hub")
+
+// refusal is the hub's refusal of a connection.
+type refusal struct{ reason error }
+
+func (e *refusal) Error() string {
+	return fmt.Sprintf("the hub does not admit this publisher (%v)", e.reason)
+}
+
+func (c connection) Away() error {
+	if c.Connected() {
+		return nil
+	}
+	if reason := c.Refused(); reason != nil {
+		return &refusal{reason}
+	}
+	return errAway
+}
+
+// Reader opens this publisher's reader of a stream: of the log, or of the registry
+// among the events.
+func (c connection) Reader(ctx context.Context, stream string) (logReader, error) {
+	return c.Conn.Reader(ctx, stream, c.user)
 }
 
 // Publisher is one agency's publisher.
 type Publisher struct {
 	config   Config
-	key      event.SigningKey
-	registry registry.State
-	policy   translog.Policy
+	keys     []event.SigningKey
 	check    *checker
 	outbox   *outbox.Outbox
 	hub      hub
 	listener net.Listener
-	lanes    map[string]*lane // by audience
+	lanes    *lanes
+	patience time.Duration // how long the hub may take to deliver a message of the registry
 
-	// flight is held for reading from the publication of a parcel until the hub's
+	// flight is held for reading from the signature of a parcel until the hub's
 	// answer is on disk, and for writing while leaves are compared with the
-	// outbox: so a leaf is never compared before the answer it belongs to.
+	// outbox, and what is refused becomes a draft again: so a leaf is never compared
+	// before the answer it belongs to, and nothing is sent that is being taken back.
 	flight   sync.RWMutex
 	log      atomic.Pointer[logView]
+	blind    atomic.Bool // the registry is known to have gone on, and not how: nothing is published
 	troubles troubles
 	missed   uint64 // message of the log that did not arrive; for follow alone
 }
 
-// logView is what of the log concerns signing and status.
+// logView is what of the log concerns signing and status. It is on disk.
 type logView struct {
-	size      uint64
+	chapter          // the registry as of size
+	size      uint64 // 0: no checkpoint was seen yet
 	witnessed uint64
 	seen      event.Seen // the newest witnessed checkpoint
-	founded   bool       // the log begins with our charter
 }
 
 // New opens the outbox and the listener; the hub may be away. It refuses a key
-// that the charter does not give to this agency, and a directory in use.
+// that is somebody else's, and a directory in use.
 func New(ctx context.Context, config Config) (*Publisher, error) {
 	p, err := prepare(config)
 	if err != nil {
@@ -125,38 +148,47 @@ func prepare(config Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := state.Policy()
-	if err != nil {
+	p := &Publisher{config: config, patience: defaultPatience}
+	for _, signer := range []crypto.Signer{config.Key, config.NextKey} {
+		if signer == nil {
+			continue
+		}
+		key, err := event.NewSigningKey(signer)
+		if err != nil {
+			return nil, err
+		}
+		p.keys = append(p.keys, key)
+	}
+	if p.check, err = newChecker(p); err != nil {
 		return nil, err
 	}
-	key, err := event.NewSigningKey(config.Key)
-	if err != nil {
-		return nil, err
-	}
-	enrolled, ok := state.Key(key.ID)
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("this key (%s) is not in the charter: have the agency's public key enrolled, or use the enrolled one", key.ID)
-	case enrolled.Country != config.Country || enrolled.Agency != config.Agency:
-		return nil, fmt.Errorf("this key is that of %s/%s in the charter, not of %s/%s",
-			enrolled.Country, enrolled.Agency, config.Country, config.Agency)
-	}
-	check, err := newChecker(state, config.Country)
-	if err != nil {
-		return nil, err
-	}
-	p := &Publisher{config: config, key: key, registry: state, policy: policy, check: check, lanes: map[string]*lane{}}
-	p.log.Store(&logView{})
+	p.log.Store(&logView{chapter: chapter{from: 1, state: state}})
 	p.troubles.logger = config.Logger
-	for _, audience := range state.AudiencesOf(config.Country) {
-		p.lanes[audience] = &lane{publisher: p, audience: audience, wake: make(chan struct{}, 1), limit: parcel.Events}
-	}
-	return p, nil
+	return p, p.checkKeys(state)
 }
 
+// defaultPatience is long for a link that works and short for people who wait.
+const defaultPatience = 10 * time.Second
+
 func (p *Publisher) connect(ctx context.Context) error {
+	newest, err := p.outbox.Newest(ctx)
+	if err != nil {
+		return err
+	}
+	p.lanes = newLanes(p, newest)
 	if _, err := p.resume(ctx); err != nil {
 		return err
+	}
+	view := p.log.Load()
+	if err := p.checkKeys(view.state); err != nil {
+		return err
+	}
+	waiting, err := p.outbox.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, audience := range slices.Concat(view.state.AudiencesOf(p.config.Country), slices.Collect(maps.Keys(waiting))) {
+		p.lanes.of(audience)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.config.Listen)
 	if err != nil {
@@ -194,9 +226,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	roles := []daemon.Role{
 		{Name: "api", Run: func(ctx context.Context) error { return daemon.Serve(ctx, p.server(), p.listener) }},
 		{Name: "log", Run: func(ctx context.Context) error { p.follow(ctx); return nil }},
-	}
-	for _, l := range p.lanes {
-		roles = append(roles, daemon.Role{Name: "relay to " + l.audience, Run: func(ctx context.Context) error { l.run(ctx); return nil }})
+		{Name: "relay", Run: func(ctx context.Context) error { p.lanes.run(ctx); return nil }},
 	}
 	err := daemon.Run(ctx, roles...)
 	if closing := p.close(); closing != nil {

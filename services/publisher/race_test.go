@@ -18,8 +18,11 @@ type lossy struct {
 	silence bool // after the loss, say that nothing came
 }
 
-func (l lossy) Log(ctx context.Context) (logReader, error) {
-	reader, err := l.hub.Log(ctx)
+func (l lossy) Reader(ctx context.Context, name string) (logReader, error) {
+	reader, err := l.hub.Reader(ctx, name)
+	if name != stream.Log {
+		return reader, err
+	}
 	return lossyReader{logReader: reader, lossy: l}, err
 }
 
@@ -52,8 +55,11 @@ type resets struct {
 	first *atomic.Uint64
 }
 
-func (r resets) Log(ctx context.Context) (logReader, error) {
-	reader, err := r.hub.Log(ctx)
+func (r resets) Reader(ctx context.Context, name string) (logReader, error) {
+	reader, err := r.hub.Reader(ctx, name)
+	if name != stream.Log {
+		return reader, err
+	}
 	return resetsReader{logReader: reader, first: r.first}, err
 }
 

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -20,13 +21,19 @@ const (
 	longestWait = 15 * time.Second
 )
 
-// lane carries one audience's events to the hub, in the order of their chain.
+// lane carries one audience's events to the hub, in the order of their chain, to
+// the newest address that the audience has.
 // Audiences have a lane each: one that the hub refuses does not hold up the others.
 type lane struct {
 	publisher *Publisher
 	audience  string
 	wake      chan struct{}
 	limit     int // events in the next parcel: halved by a fault, so that a bad link still gets something through
+	running   bool
+
+	// doubt is the last envelope that may be in the stream without our knowing
+	// where. It is written under flight: by the lane for reading, by others for writing.
+	doubt int64
 }
 
 // signal says that there may be something to do.
@@ -42,6 +49,9 @@ func (l *lane) run(ctx context.Context) {
 	wait := firstWait
 	for ctx.Err() == nil {
 		moved, err := l.step(ctx)
+		if errors.Is(err, errSuperseded) {
+			continue // step waits until the news are taken in
+		}
 		if err != nil && ctx.Err() == nil {
 			l.publisher.troubles.note("audience "+l.audience, err.Error())
 			l.limit = max(l.limit/2, 1)
@@ -73,11 +83,20 @@ func pause(ctx context.Context, wait time.Duration) {
 }
 
 // step publishes one parcel. What was signed before goes first, be it never
-// published, published without an answer, or not found in the log.
+// published, published without an answer, or not found in the log. What no
+// reader would accept is not sent, and nothing is signed past it: it is signed
+// again first, with the same identifiers, which must rise along the chain.
 func (l *lane) step(ctx context.Context) (moved bool, err error) {
 	p := l.publisher
-	if !p.log.Load().founded {
-		return false, nil // follow signals when it is
+	p.flight.RLock()
+	defer p.flight.RUnlock()
+	view := p.log.Load()
+	if view.size == 0 || p.blind.Load() {
+		return false, nil // follow signals when that changes
+	}
+	oldest, ok, err := p.outbox.Oldest(ctx, l.audience)
+	if err != nil || ok && view.ended(oldest.Key, oldest.Address) != nil {
+		return false, err
 	}
 	bounds := outbox.Bounds{Events: l.limit, Bytes: parcel.Bytes}
 	envelopes, err := p.outbox.Unsent(ctx, l.audience, bounds)
@@ -85,7 +104,7 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	if len(envelopes) == 0 {
-		if envelopes, err = l.sign(ctx, bounds); err != nil || len(envelopes) == 0 {
+		if envelopes, err = l.sign(ctx, view, bounds); err != nil || len(envelopes) == 0 {
 			return false, err
 		}
 	}
@@ -94,28 +113,38 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 
 // sign signs the oldest drafts and stores the result before anybody sees it: a
 // crash later publishes the same bytes, never others with the same counter.
-func (l *lane) sign(ctx context.Context, bounds outbox.Bounds) ([]outbox.Envelope, error) {
+func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([]outbox.Envelope, error) {
 	p := l.publisher
-	drafts, head, err := p.outbox.Drafts(ctx, l.audience, bounds)
+	audience, ok := view.state.Audience(l.audience)
+	if !ok || !audience.Has(p.config.Country) {
+		return nil, nil // the status says so
+	}
+	key, err := p.signingKey(view)
+	if err != nil {
+		return nil, nil // likewise
+	}
+	address := audience.Address()
+	drafts, head, err := p.outbox.Drafts(ctx, l.audience, address, bounds)
 	if err != nil || len(drafts) == 0 {
 		return nil, err
 	}
-	chain := event.Chain{Country: p.config.Country, Agency: p.config.Agency, Audience: l.audience}
-	seen := p.log.Load().seen
+	chain := event.Chain{Country: p.config.Country, Agency: p.config.Agency, Audience: address}
 	before := head
 	var envelopes []outbox.Envelope
 	for first := 0; first < len(drafts); {
 		batch := sameRetention(drafts[first:])
-		signed, next, err := event.SignBatch(p.key, chain, head, seen, batch)
+		signed, next, err := event.SignBatch(key, chain, head, view.seen, batch)
 		if err != nil {
 			return nil, err
 		}
 		for i, s := range signed {
-			envelopes = append(envelopes, outbox.Envelope{Sequence: drafts[first+i].Sequence, Subject: s.Subject, Data: s.Data})
+			envelopes = append(envelopes, outbox.Envelope{
+				Sequence: drafts[first+i].Sequence, Address: address, Key: key.ID, Subject: s.Subject, Data: s.Data,
+			})
 		}
 		head, first = next, first+len(batch)
 	}
-	if err := p.outbox.PutSigned(ctx, l.audience, before, head, envelopes); err != nil {
+	if err := p.outbox.PutSigned(ctx, l.audience, address, before, head, envelopes); err != nil {
 		return nil, err
 	}
 	return envelopes, nil
@@ -145,19 +174,28 @@ func (l *lane) publish(ctx context.Context, envelopes []outbox.Envelope) error {
 		messages[i] = stream.Message{Subject: e.Subject, Data: e.Data}
 		size += len(e.Data)
 	}
-	p.flight.RLock()
-	defer p.flight.RUnlock()
 	// Time for a slow link: 30 s, and a second for every 16 KiB.
 	bounded, cancel := context.WithTimeout(ctx, 30*time.Second+time.Duration(size>>14)*time.Second)
 	defer cancel()
+	relay := p.lanes.relay
+	defer context.AfterFunc(relay, cancel)()
 	last, err := p.hub.PublishBatch(bounded, messages)
 	if err != nil {
+		l.doubt = max(l.doubt, envelopes[len(envelopes)-1].Sequence)
+		if relay.Err() != nil {
+			return context.Cause(relay)
+		}
 		return fmt.Errorf("%d events wait to be published again: %w", len(envelopes), err)
 	}
 	n := uint64(len(envelopes))
 	if last < n {
+		l.doubt = max(l.doubt, envelopes[n-1].Sequence)
 		return fmt.Errorf("the hub says that %d events end at sequence %d: %w", n, last, outbox.ErrMisplaced)
 	}
 	// The answer is kept even where the publisher is being stopped.
-	return p.outbox.PutStored(context.WithoutCancel(ctx), l.audience, envelopes, last-n+1)
+	err = p.outbox.PutStored(context.WithoutCancel(ctx), l.audience, envelopes, last-n+1)
+	if err != nil {
+		l.doubt = max(l.doubt, envelopes[n-1].Sequence)
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,7 +24,6 @@ import (
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
-	broker "github.com/tripoint/tripoint/services/hub"
 )
 
 const token = "a token for tests"
@@ -36,7 +34,7 @@ type world struct {
 	charter   registry.Charter
 	directory string
 	listen    string
-	hub       *broker.Hub
+	hub       *broker
 	stopHub   func()
 }
 
@@ -51,33 +49,21 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) startHub() {
 	w.t.Helper()
-	h, err := broker.New(context.Background(), broker.Config{Directory: w.directory, Listen: w.listen, Charter: w.charter})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	at, err := url.Parse(h.URL())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.hub, w.listen = h, at.Host // the same address when it comes back
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
-	w.stopHub = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Error(err)
-		}
-	})
+	var stop func()
+	w.hub, stop = startBroker(w.t, w.directory, w.listen, stream.NotaryUser, stream.AuditUser,
+		stream.DeskUser("XA"), stream.DeskUser("XB"), stream.DeskUser("XC"),
+		stream.PublisherUser("XA", "police"), stream.PublisherUser("XA", "border"))
+	w.hub.found(w.charter)
+	w.listen = w.hub.address() // the same when it comes back
+	w.stopHub = sync.OnceFunc(stop)
 	w.t.Cleanup(w.stopHub)
 }
 
 func (w *world) config(directory string) Config {
-	user := stream.PublisherUser("XA", "police")
 	return Config{
 		Country: "XA", Agency: "police", Directory: directory, Charter: w.charter,
 		Key: registrytest.Key("publisher XA/police"), Listen: "127.0.0.1:0", Token: token,
-		Stream: stream.Config{URL: "nats://" + w.listen, Credentials: w.hub.Credentials(user), User: user, Account: true},
+		Stream: w.hub.config(stream.PublisherUser("XA", "police")),
 	}
 }
 
@@ -245,7 +231,7 @@ type notary struct {
 
 func (w *world) notary() *notary {
 	w.t.Helper()
-	conn, err := stream.Dial(stream.Config{URL: w.hub.URL(), Credentials: w.hub.Credentials(stream.NotaryUser), User: stream.NotaryUser})
+	conn, err := stream.Dial(w.hub.config(stream.NotaryUser))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -349,7 +335,7 @@ func (w *world) cosign(c translog.Checkpoint, countries ...string) {
 
 func (w *world) as(user string, do func(*stream.Conn)) {
 	w.t.Helper()
-	conn, err := stream.Dial(stream.Config{URL: w.hub.URL(), Credentials: w.hub.Credentials(user), User: user, Account: true})
+	conn, err := stream.Dial(w.hub.config(user))
 	if err != nil {
 		w.t.Fatal(err)
 	}

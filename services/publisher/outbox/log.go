@@ -12,13 +12,12 @@ import (
 type Followed struct {
 	Cursor   uint64 // sequence in the log stream
 	Snapshot []byte // of the follower, after that message
-	Founded  bool   // the charter's founding is in the log
 }
 
 // Followed reads what the last PutLog kept; ok is false before the first.
 func (o *Outbox) Followed(ctx context.Context) (f Followed, ok bool, err error) {
 	var cursor int64
-	err = o.read.QueryRowContext(ctx, `SELECT cursor, snapshot, founded FROM log`).Scan(&cursor, &f.Snapshot, &f.Founded)
+	err = o.read.QueryRowContext(ctx, `SELECT cursor, snapshot FROM log`).Scan(&cursor, &f.Snapshot)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Followed{}, false, nil
 	}
@@ -31,8 +30,9 @@ func (o *Outbox) Followed(ctx context.Context) (f Followed, ok bool, err error) 
 
 // Found says where an envelope's leaf is.
 type Found struct {
-	Sequence int64 // the envelope's place in the outbox
-	Index    uint64
+	Sequence int64  // the envelope's place in the outbox
+	Cursor   uint64 // the stream's sequence
+	Index    uint64 // the log's
 }
 
 // Lost says from which envelope on an audience's are not where the hub said. All
@@ -45,18 +45,27 @@ type Lost struct {
 // News is what following the log has brought.
 type News struct {
 	Followed
+	Registry  []Update // that applied since, by rising index
 	Found     []Found
 	Lost      []Lost
-	Witnessed uint64 // size of the newest witnessed checkpoint
+	Again     []string // audiences whose envelopes that are not found no reader will accept
+	Witnessed uint64   // size of the newest witnessed checkpoint
 }
 
-// PutLog takes news in: lost envelopes are unsent again, found ones below the
-// witnessed size are let go, content and all.
+// PutLog takes news in: lost envelopes are unsent again, those to be signed again
+// are drafts, found ones below the witnessed size are let go, content and all.
+//
+// All of it is one transaction: were an envelope a draft again before the update
+// that ended it is on disk, a restart could sign it once more as it was.
 func (o *Outbox) PutLog(ctx context.Context, news News) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
+		if err := putUpdates(tx, news.Registry); err != nil {
+			return err
+		}
 		for _, f := range news.Found {
-			found, err := tx.Exec(`UPDATE envelopes SET log_index = $1 WHERE sequence = $2 AND cursor IS NOT NULL`, int64(f.Index), f.Sequence)
-			if err := one(found, err, fmt.Sprintf("envelope %d is not stored", f.Sequence)); err != nil {
+			found, err := tx.Exec(`UPDATE envelopes SET cursor = $1, log_index = $2 WHERE sequence = $3 AND log_index IS NULL`,
+				int64(f.Cursor), int64(f.Index), f.Sequence)
+			if err := one(found, err, fmt.Sprintf("envelope %d is not looked for", f.Sequence)); err != nil {
 				return err
 			}
 		}
@@ -67,11 +76,16 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 				return err
 			}
 		}
+		for _, audience := range news.Again {
+			if err := signAgain(tx, audience); err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec(`DELETE FROM envelopes WHERE log_index IS NOT NULL AND log_index < $1`, int64(min(news.Witnessed, math.MaxInt64)))
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), news.Snapshot, news.Founded)
+		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2)`, int64(news.Cursor), news.Snapshot)
 		return err
 	})
 	if err != nil {
@@ -103,4 +117,24 @@ func (o *Outbox) Count(ctx context.Context) (Counts, error) {
 	}
 	c.Witnessed = c.Accepted - c.Waiting - c.Stored
 	return c, nil
+}
+
+// Waiting is how many reports are not found in the log, by audience.
+func (o *Outbox) Waiting(ctx context.Context) (map[string]uint64, error) {
+	rows, err := o.read.QueryContext(ctx, `SELECT audience, count(*) FROM
+		(SELECT audience FROM drafts UNION ALL SELECT audience FROM envelopes WHERE log_index IS NULL) GROUP BY audience`)
+	if err != nil {
+		return nil, fmt.Errorf("counting what waits: %w", err)
+	}
+	defer rows.Close()
+	waiting := map[string]uint64{}
+	for rows.Next() {
+		var audience string
+		var n uint64
+		if err := rows.Scan(&audience, &n); err != nil {
+			return nil, fmt.Errorf("counting what waits: %w", err)
+		}
+		waiting[audience] = n
+	}
+	return waiting, rows.Err()
 }

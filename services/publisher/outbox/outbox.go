@@ -3,9 +3,12 @@
 //
 // Invariants:
 //   - What Accept answered is on disk, and leaves it only by PutLog, once witnessed.
-//   - An event is signed once. Every publication of it is of the same bytes.
+//   - An event is signed once, and every publication of it is of the same bytes: until
+//     a witnessed change of the registry makes it certain that no reader accepts them.
+//     Only then is it a draft again, with the same identifier and content.
 //   - Event identifiers strictly increase in the order of acceptance.
-//   - Along one audience, the stream's sequences of what is stored strictly increase.
+//   - Along one audience, the stream's sequences of what is stored strictly increase;
+//     what is not found in the log is the end of it, under one key, to one address.
 //   - One process has the outbox open.
 //
 // Every method that writes is one transaction that is on disk when it returns.

@@ -1,6 +1,7 @@
 -- The outbox: what an agency's systems handed over, until it is proven to be in the log.
 -- A report is in accepted for ever; its content is first in drafts, then in
--- envelopes, then here no more.
+-- envelopes, then here no more. It goes from envelopes back to drafts where no
+-- reader would accept the envelope any more.
 
 -- whose outbox this is, and the last event id given out
 CREATE TABLE IF NOT EXISTS owner (
@@ -40,7 +41,9 @@ CREATE INDEX IF NOT EXISTS drafts_by_audience ON drafts (audience, sequence);
 -- signed, not witnessed
 CREATE TABLE IF NOT EXISTS envelopes (
     sequence  INTEGER PRIMARY KEY REFERENCES accepted,
-    audience  TEXT NOT NULL,
+    audience  TEXT NOT NULL,              -- identifier
+    address   TEXT NOT NULL,              -- of the audience, as the header has it
+    key_id    BLOB NOT NULL,              -- that signed
     subject   TEXT NOT NULL,
     data      BLOB NOT NULL,              -- the exact bytes, signed once
     returned  INTEGER NOT NULL DEFAULT 0, -- how often it was not where the hub said
@@ -49,22 +52,39 @@ CREATE TABLE IF NOT EXISTS envelopes (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS envelopes_unsent ON envelopes (audience, sequence) WHERE cursor IS NULL;
-CREATE INDEX IF NOT EXISTS envelopes_unfound ON envelopes (cursor) WHERE cursor IS NOT NULL AND log_index IS NULL;
+CREATE INDEX IF NOT EXISTS envelopes_unfound ON envelopes (audience, sequence) WHERE log_index IS NULL;
 CREATE INDEX IF NOT EXISTS envelopes_found ON envelopes (log_index) WHERE log_index IS NOT NULL;
 CREATE INDEX IF NOT EXISTS envelopes_returned ON envelopes (sequence) WHERE returned > 0;
 
--- where each audience's chain of headers stands
+-- where the chain of headers to each address stands
 CREATE TABLE IF NOT EXISTS heads (
-    audience TEXT PRIMARY KEY,
-    counter  INTEGER NOT NULL,
-    digest   BLOB NOT NULL,
-    last_id  BLOB NOT NULL
+    address TEXT PRIMARY KEY,
+    counter INTEGER NOT NULL,
+    digest  BLOB NOT NULL,
+    last_id BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- how far the log was followed
 CREATE TABLE IF NOT EXISTS log (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     cursor   INTEGER NOT NULL,  -- sequence in the log stream
-    snapshot BLOB NOT NULL,     -- of the follower, after that message
-    founded  INTEGER NOT NULL   -- 1: the charter's founding is in the log
+    snapshot BLOB NOT NULL      -- of the follower, after that message
+) STRICT;
+
+-- the updates that apply after the founding, each compared with its leaf in the
+-- log; all of those below the size of log.snapshot
+CREATE TABLE IF NOT EXISTS registry (
+    log_index INTEGER PRIMARY KEY,
+    subject   TEXT NOT NULL,
+    data      BLOB NOT NULL
+) STRICT;
+
+-- proof that the hub delivered another message than the log has: for people
+CREATE TABLE IF NOT EXISTS contrary (
+    log_index  INTEGER NOT NULL,
+    subject    TEXT NOT NULL,
+    data       BLOB NOT NULL,
+    leaf       BLOB NOT NULL, -- the hash that the log has there
+    checkpoint BLOB NOT NULL, -- the notary's note over that leaf
+    PRIMARY KEY (log_index, subject, data)
 ) STRICT;

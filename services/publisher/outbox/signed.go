@@ -25,15 +25,17 @@ type Draft struct {
 
 // Envelope is one signed event.
 type Envelope struct {
-	Sequence int64 // its place in the outbox
+	Sequence int64       // its place in the outbox
+	Address  string      // of its audience, as the header has it
+	Key      event.KeyID // that signed
 	Subject  string
 	Data     []byte
 }
 
 // Drafts are an audience's oldest reports that are not signed, in order, and
-// the head of the chain that they go on.
-func (o *Outbox) Drafts(ctx context.Context, audience string, bounds Bounds) ([]Draft, event.Head, error) {
-	head, err := o.head(ctx, audience)
+// the head of the chain to the address that they will go to.
+func (o *Outbox) Drafts(ctx context.Context, audience, address string, bounds Bounds) ([]Draft, event.Head, error) {
+	head, err := o.head(ctx, address)
 	if err != nil {
 		return nil, head, fmt.Errorf("reading the chain's head: %w", err)
 	}
@@ -79,11 +81,11 @@ func sections(body []byte) ([]event.Section, error) {
 	return all, nil
 }
 
-func (o *Outbox) head(ctx context.Context, audience string) (event.Head, error) {
+func (o *Outbox) head(ctx context.Context, address string) (event.Head, error) {
 	var head event.Head
 	var counter int64
 	var digest, last []byte
-	err := o.read.QueryRowContext(ctx, `SELECT counter, digest, last_id FROM heads WHERE audience = $1`, audience).
+	err := o.read.QueryRowContext(ctx, `SELECT counter, digest, last_id FROM heads WHERE address = $1`, address).
 		Scan(&counter, &digest, &last)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -96,12 +98,12 @@ func (o *Outbox) head(ctx context.Context, audience string) (event.Head, error) 
 	return event.Head{Counter: uint64(counter), Digest: event.Digest(digest), LastID: event.ID(last)}, nil
 }
 
-// PutSigned exchanges drafts of an audience for their envelopes and moves its
-// head from before to after. It refuses when the head is not at before, or one
+// PutSigned exchanges drafts of an audience for their envelopes to an address and
+// moves the head of the chain there from before to after. It refuses when the head is not at before, or one
 // of the drafts is gone: either would be a counter or an event signed twice.
-func (o *Outbox) PutSigned(ctx context.Context, audience string, before, after event.Head, signed []Envelope) error {
+func (o *Outbox) PutSigned(ctx context.Context, audience, address string, before, after event.Head, signed []Envelope) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
-		if err := moveHead(tx, audience, before, after); err != nil {
+		if err := moveHead(tx, address, before, after); err != nil {
 			return err
 		}
 		take, err := tx.Prepare(`DELETE FROM drafts WHERE sequence = $1 AND audience = $2`)
@@ -109,7 +111,7 @@ func (o *Outbox) PutSigned(ctx context.Context, audience string, before, after e
 			return err
 		}
 		defer take.Close()
-		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, subject, data) VALUES ($1, $2, $3, $4)`)
+		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, address, key_id, subject, data) VALUES ($1, $2, $3, $4, $5, $6)`)
 		if err != nil {
 			return err
 		}
@@ -119,7 +121,7 @@ func (o *Outbox) PutSigned(ctx context.Context, audience string, before, after e
 			if err := one(taken, err, fmt.Sprintf("report %d is no draft", e.Sequence)); err != nil {
 				return err
 			}
-			if _, err := put.Exec(e.Sequence, audience, e.Subject, e.Data); err != nil {
+			if _, err := put.Exec(e.Sequence, audience, address, e.Key[:], e.Subject, e.Data); err != nil {
 				return err
 			}
 		}
@@ -131,14 +133,14 @@ func (o *Outbox) PutSigned(ctx context.Context, audience string, before, after e
 	return nil
 }
 
-func moveHead(tx *sql.Tx, audience string, before, after event.Head) error {
+func moveHead(tx *sql.Tx, address string, before, after event.Head) error {
 	if before.Counter == 0 {
 		_, err := tx.Exec(`INSERT INTO heads VALUES ($1, $2, $3, $4)`,
-			audience, int64(after.Counter), after.Digest[:], after.LastID[:])
+			address, int64(after.Counter), after.Digest[:], after.LastID[:])
 		return err
 	}
-	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE audience = $1 AND counter = $5 AND digest = $6`,
-		audience, int64(after.Counter), after.Digest[:], after.LastID[:], int64(before.Counter), before.Digest[:])
+	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE address = $1 AND counter = $5 AND digest = $6`,
+		address, int64(after.Counter), after.Digest[:], after.LastID[:], int64(before.Counter), before.Digest[:])
 	return one(moved, err, fmt.Sprintf("the chain does not stand at counter %d", before.Counter))
 }
 
@@ -155,21 +157,12 @@ func one(result sql.Result, err error, otherwise string) error {
 
 // Unsent are an audience's oldest envelopes that the hub has not stored, in order.
 func (o *Outbox) Unsent(ctx context.Context, audience string, bounds Bounds) ([]Envelope, error) {
-	rows, err := o.read.QueryContext(ctx, `
-		SELECT sequence, subject, data FROM envelopes
-		WHERE audience = $1 AND cursor IS NULL ORDER BY sequence LIMIT $2`, audience, bounds.Events)
-	if err != nil {
-		return nil, fmt.Errorf("reading envelopes: %w", err)
-	}
-	defer rows.Close()
 	var envelopes []Envelope
-	for size := 0; size < bounds.Bytes && rows.Next(); {
-		var e Envelope
-		if err := rows.Scan(&e.Sequence, &e.Subject, &e.Data); err != nil {
-			return nil, fmt.Errorf("reading envelopes: %w", err)
-		}
-		envelopes = append(envelopes, e)
-		size += len(e.Data)
-	}
-	return envelopes, rows.Err()
+	size := 0
+	err := o.eachUnfound(ctx, `cursor IS NULL AND `, audience, bounds.Events, func(u Unfound) (bool, error) {
+		envelopes = append(envelopes, u.Envelope)
+		size += len(u.Data)
+		return size < bounds.Bytes, nil
+	})
+	return envelopes, err
 }

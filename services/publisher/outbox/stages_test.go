@@ -27,11 +27,11 @@ func unsent(t testing.TB, o *Outbox) []Envelope {
 	return envelopes
 }
 
-func unfound(t testing.TB, o *Outbox, below uint64) (sequences []int64) {
+func unfound(t testing.TB, o *Outbox, most int) (sequences []int64) {
 	t.Helper()
-	err := o.EachUnfound(t.Context(), below, func(u Unfound) error {
+	err := o.EachUnfound(t.Context(), "region", func(u Unfound) (bool, error) {
 		sequences = append(sequences, u.Sequence)
-		return nil
+		return len(sequences) < most, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,18 +62,18 @@ func TestStagesOfAReport(t *testing.T) {
 	if diff := cmp.Diff(Counts{Accepted: 3, Waiting: 1, Stored: 2}, counts(t, o)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]int64{1}, unfound(t, o, 8)); diff != "" {
+	if diff := cmp.Diff([]int64{1}, unfound(t, o, 1)); diff != "" {
 		t.Error(diff)
 	}
-	putLog(t, o, News{Followed: Followed{Cursor: 4, Snapshot: []byte("s"), Founded: true},
-		Found: []Found{{Sequence: 1, Index: 6}, {Sequence: 2, Index: 7}}, Witnessed: 7})
+	putLog(t, o, News{Followed: Followed{Cursor: 4, Snapshot: []byte("s")},
+		Found: []Found{{Sequence: 1, Cursor: 7, Index: 6}, {Sequence: 2, Cursor: 8, Index: 7}}, Witnessed: 7})
 	if diff := cmp.Diff(Counts{Accepted: 3, Waiting: 1, Stored: 1, Witnessed: 1}, counts(t, o)); diff != "" {
 		t.Error(diff)
 	}
 	shut(t, o)
 	o = open(t, directory)
 	followed, ok, err := o.Followed(t.Context())
-	if diff := cmp.Diff(Followed{Cursor: 4, Snapshot: []byte("s"), Founded: true}, followed); diff != "" || !ok || err != nil {
+	if diff := cmp.Diff(Followed{Cursor: 4, Snapshot: []byte("s")}, followed); diff != "" || !ok || err != nil {
 		t.Errorf("%v, error %v\n%s", ok, err, diff)
 	}
 	putLog(t, o, News{Followed: followed, Witnessed: 8})
@@ -100,7 +100,7 @@ func TestLostEventsAreUnsentFromTheFirstOn(t *testing.T) {
 	accept(t, o, report("a", "1"), report("b", "2"), report("c", "3"), report("d", "4"))
 	signed := sign(t, o, 4)
 	putStored(t, o, signed, 1)
-	putLog(t, o, News{Followed: Followed{Snapshot: []byte("s")}, Found: []Found{{Sequence: 1, Index: 0}}, Lost: []Lost{{Audience: "region", Sequence: 2}}})
+	putLog(t, o, News{Followed: Followed{Snapshot: []byte("s")}, Found: []Found{{Sequence: 1, Cursor: 1, Index: 0}}, Lost: []Lost{{Audience: "region", Sequence: 2}}})
 	if diff := cmp.Diff(signed[1:], unsent(t, o)); diff != "" {
 		t.Errorf("other bytes are unsent:\n%s", diff)
 	}

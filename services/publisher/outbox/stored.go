@@ -58,32 +58,65 @@ func (o *Outbox) PutStored(ctx context.Context, audience string, envelopes []Env
 	return nil
 }
 
-// Unfound is an envelope that the hub has stored and whose leaf was not seen yet.
+// Unfound is an envelope whose leaf was not seen yet.
 type Unfound struct {
 	Envelope
-	Audience string
-	Cursor   uint64 // the stream's sequence, by the hub's word
+	Cursor uint64 // the stream's sequence, by the hub's word; 0: it has given none
 }
 
-// EachUnfound shows the unfound envelopes whose cursor is below the bound, each
-// audience's in its order.
-func (o *Outbox) EachUnfound(ctx context.Context, below uint64, show func(Unfound) error) error {
-	rows, err := o.read.QueryContext(ctx, `
-		SELECT sequence, audience, subject, data, cursor FROM envelopes
-		WHERE cursor IS NOT NULL AND log_index IS NULL AND cursor < $1 ORDER BY audience, sequence`,
-		int64(min(below, math.MaxInt64)))
+// Unfound lists the audiences that have unfound envelopes, sorted.
+func (o *Outbox) Unfound(ctx context.Context) ([]string, error) {
+	rows, err := o.read.QueryContext(ctx, `SELECT DISTINCT audience FROM envelopes WHERE log_index IS NULL ORDER BY audience`)
 	if err != nil {
-		return fmt.Errorf("reading stored envelopes: %w", err)
+		return nil, fmt.Errorf("reading envelopes: %w", err)
+	}
+	defer rows.Close()
+	var audiences []string
+	for rows.Next() {
+		var audience string
+		if err := rows.Scan(&audience); err != nil {
+			return nil, fmt.Errorf("reading envelopes: %w", err)
+		}
+		audiences = append(audiences, audience)
+	}
+	return audiences, rows.Err()
+}
+
+// Oldest is the first unfound envelope of an audience; ok is false where there is none.
+func (o *Outbox) Oldest(ctx context.Context, audience string) (oldest Unfound, ok bool, err error) {
+	err = o.eachUnfound(ctx, "", audience, 1, func(u Unfound) (bool, error) {
+		oldest, ok = u, true
+		return false, nil
+	})
+	return oldest, ok, err
+}
+
+// EachUnfound shows the unfound envelopes of an audience in their order, while
+// show asks for more.
+func (o *Outbox) EachUnfound(ctx context.Context, audience string, show func(Unfound) (more bool, err error)) error {
+	return o.eachUnfound(ctx, "", audience, math.MaxInt64, show)
+}
+
+// eachUnfound takes a constant piece of SQL as a further condition.
+func (o *Outbox) eachUnfound(ctx context.Context, which, audience string, limit int, show func(Unfound) (more bool, err error)) error {
+	rows, err := o.read.QueryContext(ctx, `SELECT sequence, address, key_id, subject, data, coalesce(cursor, 0) FROM envelopes
+		WHERE `+which+`audience = $1 AND log_index IS NULL ORDER BY sequence LIMIT $2`, audience, limit)
+	if err != nil {
+		return fmt.Errorf("reading envelopes: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var u Unfound
 		var cursor int64
-		if err := rows.Scan(&u.Sequence, &u.Audience, &u.Subject, &u.Data, &cursor); err != nil {
-			return fmt.Errorf("reading stored envelopes: %w", err)
+		var key []byte
+		if err := rows.Scan(&u.Sequence, &u.Address, &key, &u.Subject, &u.Data, &cursor); err != nil {
+			return fmt.Errorf("reading envelopes: %w", err)
+		}
+		if copy(u.Key[:], key) != len(key) || len(key) != len(u.Key) {
+			return fmt.Errorf("reading envelopes: a key id has %d bytes", len(key))
 		}
 		u.Cursor = uint64(cursor)
-		if err := show(u); err != nil {
+		if more, err := show(u); err != nil || !more {
 			return err
 		}
 	}

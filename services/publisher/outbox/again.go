@@ -1,0 +1,92 @@
+package outbox
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+// signAgain makes drafts of all envelopes of an audience that are not found, and
+// sets the heads of their chains back to before them. What a draft says is taken
+// from the envelope, so that nothing is said anew.
+func signAgain(tx *sql.Tx, audience string) error {
+	refused, err := readRefused(tx, audience)
+	if err != nil {
+		return err
+	}
+	back := map[string]bool{}
+	for _, r := range refused {
+		if !back[r.address] {
+			if err := r.setBack(tx); err != nil {
+				return err
+			}
+			back[r.address] = true
+		}
+		_, err := tx.Exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6)`, r.sequence, audience,
+			r.header.GetKind(), r.header.GetRetention(), r.header.GetRecorded().AsTime().UnixNano(), r.body)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(`DELETE FROM envelopes WHERE audience = $1 AND log_index IS NULL`, audience)
+	return err
+}
+
+// refusal is an envelope that no reader accepts.
+type refusal struct {
+	sequence int64
+	address  string
+	header   *eventv1.Header
+	body     []byte
+}
+
+func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
+	rows, err := tx.Query(`SELECT sequence, address, data, event_id FROM envelopes JOIN accepted USING (sequence)
+		WHERE audience = $1 AND log_index IS NULL ORDER BY sequence`, audience)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []refusal
+	for rows.Next() {
+		var r refusal
+		var data, id []byte
+		if err := rows.Scan(&r.sequence, &r.address, &data, &id); err != nil {
+			return nil, err
+		}
+		envelope := &eventv1.Envelope{}
+		r.header = &eventv1.Header{}
+		if err := errors.Join(proto.Unmarshal(data, envelope), proto.Unmarshal(envelope.GetHeader(), r.header)); err != nil {
+			return nil, fmt.Errorf("envelope %d is damaged", r.sequence)
+		}
+		if string(r.header.GetEventId()) != string(id) || r.header.GetAudience() != r.address || r.header.GetCounter() == 0 {
+			return nil, fmt.Errorf("envelope %d is not the one that was signed for it", r.sequence)
+		}
+		r.body = envelope.GetBody()
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// setBack makes the event before this one the head of its chain. Its identifier
+// may be gone from here: the one accepted before this event, to whatever audience,
+// is not below it.
+func (r refusal) setBack(tx *sql.Tx) error {
+	if r.header.GetCounter() == 1 {
+		_, err := tx.Exec(`DELETE FROM heads WHERE address = $1`, r.address)
+		return err
+	}
+	last := make([]byte, len(event.ID{}))
+	err := tx.QueryRow(`SELECT event_id FROM accepted WHERE sequence = $1`, r.sequence-1).Scan(&last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE address = $1`,
+		r.address, int64(r.header.GetCounter()-1), r.header.GetPrevious(), last)
+	return one(moved, err, fmt.Sprintf("there is no chain to %s", r.address))
+}
