@@ -20,6 +20,7 @@ var onlyInTests = map[string]string{
 	"github.com/google/go-cmp":     "shows how two values differ",
 	"github.com/chromedp/chromedp": "drives a browser through the desk's console",
 	"github.com/chromedp/cdproto":  "chromedp's own types: accessibility tree, network conditions",
+	"pgregory.net/rapid":           "draws sequences of registry updates for properties",
 }
 
 // countedWith lists modules that are one with another in all but name.
