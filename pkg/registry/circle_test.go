@@ -134,6 +134,7 @@ func TestRoots(t *testing.T) {
 	l := lenient(t)
 	unproposed(t, l, "without a successor", RotateRoot("XA", "new"))
 	refused(t, l, "not signed by XC: it takes the charter's threshold, without XA, and XB has signed", ReplaceRoot("XA", "second root"), "root XA", "root XB", "new second root")
+	unproposed(t, NewLog(t), "takes 3 roots other than that of XA, and there are 2", ReplaceRoot("XA", "second root"))
 	l.Apply(t, ReplaceRoot("XA", "second root"), "root XB", "root XC", "new second root")
 	refused(t, l, "the signature of XA does not verify", Retire("XA", "police"), "root XA")
 	l.Apply(t, RotateRoot("XA", "next second root"), "new next second root")

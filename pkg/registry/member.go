@@ -194,13 +194,19 @@ func (c rootReplaced) enact(b *book, _ uint64) error {
 	if err != nil {
 		return err
 	}
+	if others := len(c.others(b)); others < b.required() {
+		return fmt.Errorf("takes %d roots other than that of %s, and there are %d: where all must agree, a root can only be rotated", b.required(), m.Country, others)
+	}
 	return b.exchangeRoot(m, c.GetRootKey(), c.GetRootNext())
 }
 
-// consents are the threshold without the country: its old root may be in other hands.
+// others are those who decide: the country's old root may be in other hands.
+func (c rootReplaced) others(b *book) []string {
+	return b.countries(func(m Member) bool { return m.Status == Active && m.Country != c.GetCountry() })
+}
+
 func (c rootReplaced) consents(before, _ *book) []consent {
-	others := before.countries(func(m Member) bool { return m.Status == Active && m.Country != c.GetCountry() })
-	return []consent{{of: others, need: max(1, min(int(before.threshold), len(others))), why: "the charter's threshold, without " + c.GetCountry()}}
+	return []consent{{of: c.others(before), need: before.required(), why: "the charter's threshold, without " + c.GetCountry()}}
 }
 
 func (b *book) exchangeRoot(m Member, key, next []byte) error {
