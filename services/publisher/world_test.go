@@ -32,6 +32,7 @@ const token = "a token for tests"
 type world struct {
 	t         testing.TB
 	charter   registry.Charter
+	registry  *registrytest.Log
 	directory string
 	listen    string
 	hub       *broker
@@ -42,7 +43,16 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	founding := registrytest.Founding()
 	founding.RetentionClasses = append(founding.RetentionClasses, &registryv1.RetentionClass{Retention: "brief", Days: 30})
+	for _, a := range founding.Agencies { // so that each can rotate its key to "next publisher ..."
+		next := registry.CommitmentOf(registrytest.Public("next publisher " + a.Country + "/" + a.Agency))
+		a.PublisherNext = next[:]
+	}
 	w := &world{t: t, charter: registrytest.Sign(t, founding), directory: t.TempDir(), listen: "127.0.0.1:0"}
+	state, err := w.charter.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.registry = &registrytest.Log{Charter: w.charter, State: state}
 	w.startHub()
 	return w
 }
@@ -66,6 +76,17 @@ func (w *world) config(directory string) Config {
 		Stream: w.hub.config(stream.PublisherUser("XA", "police")),
 	}
 }
+
+// change puts an update of the registry into the log and returns its index.
+func (w *world) change(change *registryv1.Update, signers ...string) uint64 {
+	w.t.Helper()
+	subject, message := w.registry.Message(w.t, change, signers...)
+	w.registry.Next = w.hub.submit(subject, message)
+	return w.registry.Take(w.t, subject, message)
+}
+
+// roots are all roots of the founding.
+var roots = []string{"root XA", "root XB", "root XC"}
 
 // running is a publisher at work.
 type running struct {

@@ -114,7 +114,7 @@ func (o *Outbox) gather(first request) []request {
 func (o *Outbox) writeGroup(group []request) {
 	answers := make([]answer, len(group))
 	err := o.transact(context.Background(), func(tx *sql.Tx) error {
-		in, err := newIntake(tx)
+		in, err := newIntake(tx, o.Clock)
 		if err != nil {
 			return err
 		}
@@ -146,12 +146,13 @@ func (o *Outbox) writeGroup(group []request) {
 // intake writes reports within one transaction.
 type intake struct {
 	find, accept, draft *sql.Stmt
+	clock               func() time.Time
 	sequence            int64
 	last                event.ID
 }
 
-func newIntake(tx *sql.Tx) (*intake, error) {
-	in := &intake{}
+func newIntake(tx *sql.Tx, clock func() time.Time) (*intake, error) {
+	in := &intake{clock: clock}
 	var last []byte
 	var errs [6]error
 	in.find, errs[0] = tx.Prepare(`SELECT digest, event_id FROM accepted WHERE idempotency_key = $1`)
@@ -232,7 +233,7 @@ func (in *intake) insert(report Report) error {
 	if _, err := rand.Read(random[:]); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := in.clock()
 	in.last = event.NextID(now, random, in.last)
 	in.sequence++
 	if _, err := in.accept.Exec(in.sequence, report.Key, report.Digest[:], in.last[:]); err != nil {

@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
@@ -42,6 +43,10 @@ type Owner struct {
 
 // Outbox is an open outbox. It is safe for concurrent use.
 type Outbox struct {
+	// Clock says when a report was accepted; time.Now where it is not set, which is
+	// before the first Accept. Identifiers rise whatever it says, and nobody is judged by it.
+	Clock func() time.Time
+
 	db        *sql.DB // one connection: the only writer
 	read      *sql.DB
 	directory *os.File // holds the lock
@@ -61,7 +66,7 @@ func Open(ctx context.Context, directory string, owner Owner) (*Outbox, error) {
 		return nil, fmt.Errorf("opening the outbox: %w", err)
 	}
 	o := &Outbox{
-		directory: locked, requests: make(chan request, maxGroup),
+		Clock: time.Now, directory: locked, requests: make(chan request, maxGroup),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := o.open(ctx, filepath.Join(directory, "outbox.db"), owner); err != nil {

@@ -16,7 +16,11 @@ type Update struct {
 // Registry reads the updates that PutLog kept, by rising index: the registry as
 // of the snapshot that was kept with them.
 func (o *Outbox) Registry(ctx context.Context) ([]Update, error) {
-	rows, err := o.read.QueryContext(ctx, `SELECT log_index, subject, data FROM registry ORDER BY log_index`)
+	return o.updates(ctx, `SELECT log_index, subject, data FROM registry ORDER BY log_index`)
+}
+
+func (o *Outbox) updates(ctx context.Context, query string) ([]Update, error) {
+	rows, err := o.read.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("reading the registry: %w", err)
 	}
@@ -55,4 +59,9 @@ func (o *Outbox) KeepContrary(ctx context.Context, delivered Update, leaf, check
 		return fmt.Errorf("keeping the proof of another registry: %w", err)
 	}
 	return nil
+}
+
+// Contrary reads what KeepContrary kept.
+func (o *Outbox) Contrary(ctx context.Context) ([]Update, error) {
+	return o.updates(ctx, `SELECT log_index, subject, data FROM contrary ORDER BY log_index, subject, data`)
 }
