@@ -44,7 +44,7 @@ func (d *Desk) stands() string {
 	}
 	if refused := refusal(d.conn); refused != nil {
 		if sentence == "" {
-			sentence = fmt.Sprintf("Nothing in the registry as this desk has it, up to index %d, explains that: ask who runs the hub.", max(next, 1)-1)
+			sentence = fmt.Sprintf("Nothing in the registry as this desk has it, up to index %d, explains that: ask who runs the hub whether this desk's credentials are still good.", max(next, 1)-1)
 		}
 		sentence = "The hub refuses this desk's connection (" + refused.Error() + "). " + sentence
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tripoint/tripoint/pkg/audit"
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
@@ -60,6 +61,32 @@ func (w *world) isRight(d *running) {
 	must(w.t, d.Rebuild(context.Background()))
 	same(w.t, "digest of a view built again", digest, d.digest())
 	same(w.t, "alarm", "", d.Status().Alarm)
+	own, err := d.Audited(context.Background())
+	must(w.t, err)
+	same(w.t, "the desk's view beside an audit's", w.audited(d.config.Country), own)
+}
+
+// audited is what an audit says of a country's desk.
+func (w *world) audited(country string) audit.Desk {
+	w.t.Helper()
+	replay, err := audit.New(w.charter)
+	must(w.t, err)
+	feed := func(until uint64) {
+		for i := replay.Fed(); i < until; i++ {
+			m := w.messages[i]
+			must(w.t, replay.Event(audit.Message{Sequence: i + 1, Subject: m.Subject, Data: m.Data}))
+		}
+	}
+	for _, m := range w.logMessages() {
+		if m.Subject == stream.LeavesSubject {
+			feed(replay.Needs(m.Data))
+			replay.Leaves(m.Data)
+		}
+	}
+	feed(uint64(len(w.messages)))
+	summary, err := replay.Finish()
+	must(w.t, err)
+	return summary.Desks[country]
 }
 
 // agrees notarises what there is, and waits until a desk has cosigned it.
@@ -279,7 +306,10 @@ func TestAMemberThatHasLeft(t *testing.T) {
 	d.standsAs("XC has left this log", "stays here to be read")
 	w.say(police)
 	w.notarise()
-	w.isRight(d)
+	entries := d.entries()
+	same(t, "newest index that it has", index, entries[len(entries)-1].Index)
+	same(t, "digest of the view", w.audited("XC").ViewDigest, d.digest().String())
+	same(t, "alarm", "", d.Status().Alarm)
 }
 
 // left is a country's leave, which the hub has not followed yet.
