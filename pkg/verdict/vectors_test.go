@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the known answers anew")
 
-// vectors is proto/testdata/verdict.json: a stream from its first message on, and
+// vectors is proto/testdata/verdict.json, and verdict-registry.json: a stream from its first message on, and
 // the verdict of each. Bytes are hexadecimal. proto/README.md says how to use it.
 type vectors struct {
 	Charter  string          `json:"charter"` // what the reader brings along
@@ -33,16 +33,21 @@ type messageVector struct {
 }
 
 func TestKnownAnswers(t *testing.T) {
+	for file, messages := range map[string][]told{"verdict.json": story(t), "verdict-registry.json": changes(t)} {
+		t.Run(file, func(t *testing.T) { checkAnswers(t, filepath.Join("..", "..", "proto", "testdata", file), messages) })
+	}
+}
+
+func checkAnswers(t *testing.T, path string, messages []told) {
 	charter := registrytest.Charter(t)
 	computed := vectors{Charter: charter.Digest.String(), Messages: []messageVector{{
 		What: "the founding", Subject: registry.FoundingSubject, Data: hex.EncodeToString(charter.Message), Verdict: verdict.Accepted,
 	}}}
-	for i, m := range story(t) {
+	for i, m := range messages {
 		computed.Messages = append(computed.Messages, messageVector{
 			Index: uint64(i + 1), What: m.what, Subject: m.subject, Data: hex.EncodeToString(m.data), Verdict: m.code,
 		})
 	}
-	path := filepath.Join("..", "..", "proto", "testdata", "verdict.json")
 	if *update {
 		data, err := json.MarshalIndent(computed, "", "  ")
 		if err != nil {
