@@ -22,6 +22,7 @@ const (
 	AlarmDamaged       = "damaged"        // the journal's own mirror does not add up
 	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following stops
 	AlarmWithheld      = "withheld"       // a message of this country's audiences has not come; the mirror waits
+	AlarmLogCut        = "log-cut"        // the log stream ends before what was read of it; the mirror waits
 	AlarmDissent       = "dissent"        // another country has cosigned another root; the mirror goes on
 	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is passed over
 )

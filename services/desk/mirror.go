@@ -168,8 +168,11 @@ func (m *mirror) followLog(ctx context.Context) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
-	r, err := reader(ctx, m.conn, stream.Log, m.country, m.place.Sequence+1)
+	r, err := reader(ctx, m.conn, stream.Log, m.country, m.place.Sequence)
 	if err != nil {
+		return err
+	}
+	if err := m.proveLog(ctx, r); err != nil {
 		return err
 	}
 	for {

@@ -70,6 +70,47 @@ func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Messa
 	return d.changed(ctx, anchor, got, fmt.Sprintf("is not in the stream any more (the hub sent sequence %d instead)", got.Sequence))
 }
 
+// proveLog looks whether the last message that the mirror took in from the log
+// stream is still there, and leaves the reader after it. Where the stream ends
+// before it the mirror waits: it would go on at the number with another log.
+func (m *mirror) proveLog(ctx context.Context, r *stream.Reader) error {
+	last := m.place.Sequence
+	if last == 0 {
+		return nil
+	}
+	fetched, err := r.Fetch(ctx, 1, logFetchWait)
+	if err != nil {
+		return &away{err}
+	}
+	if len(fetched) > 0 && fetched[0].Sequence == last {
+		m.doubted = 0
+		m.alarms.clear(AlarmLogCut)
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
+	defer cancel()
+	pending, err := r.Pending(bounded)
+	if err != nil {
+		return &away{err}
+	}
+	missing := &away{fmt.Errorf("the hub did not send sequence %d of the log stream", last)}
+	if m.doubted++; m.doubted < doubts {
+		return missing
+	}
+	if len(fetched) == 0 && pending == 0 {
+		if err := m.alarms.raise(ctx, journal.Alarm{
+			Code: AlarmLogCut, What: fmt.Sprintf("The log stream ends before its message %d, up to which this desk has read it: the hub shows it an older one.", last),
+		}); err != nil {
+			return err
+		}
+		return missing
+	}
+	if err := r.Reset(bounded, last+1); err != nil { // what comes then is judged as it comes
+		return &away{err}
+	}
+	return nil
+}
+
 // closedAhead reads on to the end of the stream and reports whether a later update
 // takes an address from this country. An address that was taken never comes back.
 func (d *Desk) closedAhead(ctx context.Context, r *stream.Reader, label string, fetched []stream.Message) (bool, error) {

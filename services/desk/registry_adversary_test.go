@@ -51,13 +51,22 @@ func (w *world) setBack(messages int) {
 	}
 }
 
+// relog stores messages of an older log stream.
+func (w *world) relog(messages []stream.Message) {
+	w.t.Helper()
+	for _, m := range messages {
+		w.store(m)
+	}
+}
+
 // The stream is set back to before a suspension, whole and correctly signed.
 func TestAdversary_R05_RollbackToAnOlderRegistry(t *testing.T) {
 	t.Run("the stream ends before the update", func(t *testing.T) {
 		t.Parallel()
 		w, d, before := older(t)
-		update := w.messages[before]
+		update, log := w.messages[before], w.logMessages()
 		w.setBack(before)
+		w.relog(log)
 		d = w.start("XC", d.config.Directory)
 		have, _ := d.alarmed(AlarmStreamChanged)
 		same(t, "evidence: the update that is gone", string(update.Data), have)
@@ -71,11 +80,26 @@ func TestAdversary_R05_RollbackToAnOlderRegistry(t *testing.T) {
 	t.Run("another update stands in its place", func(t *testing.T) {
 		t.Parallel()
 		w, d, before := older(t)
+		log := w.logMessages()
 		w.setBack(before)
+		w.relog(log)
 		w.book = registrytest.NewLog(t)
 		w.amend(registrytest.AmendCharter(2, 2), roots...)
 		d = w.start("XC", d.config.Directory)
 		d.alarmed(AlarmStreamChanged)
+	})
+	t.Run("the log stream ends before what was read of it", func(t *testing.T) {
+		t.Parallel()
+		w, d, _ := older(t)
+		log := w.logMessages()
+		w.setBack(len(w.messages))
+		w.relog(log[:1])
+		d = w.start("XC", d.config.Directory)
+		d.alarmed(AlarmLogCut)
+		w.relog(log[1:])
+		until(t, "the alarm ends when the log is whole again", func() bool { return d.Status().Alarm == "" })
+		w.say(at(police, w.address("region")))
+		w.agrees(d)
 	})
 	t.Run("to a desk that begins, with the log as it is", func(t *testing.T) {
 		t.Parallel()
@@ -83,9 +107,7 @@ func TestAdversary_R05_RollbackToAnOlderRegistry(t *testing.T) {
 		// The hub of this desk has the log stream, and the events of before.
 		log, messages := w.logMessages(), w.messages
 		w.setBack(before)
-		for _, m := range log {
-			w.store(m)
-		}
+		w.relog(log)
 		w.messages = messages
 		d := w.desk("XA", impatient)
 		d.alarmed(AlarmWithheld)
