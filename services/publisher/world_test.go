@@ -267,6 +267,15 @@ func (w *world) notary() *notary {
 	return n
 }
 
+// signAs has it sign with another key from now on.
+func (n *notary) signAs(owner string) {
+	n.w.t.Helper()
+	var err error
+	if n.signer, err = translog.NewNotary(registrytest.Origin, registrytest.Key(owner)); err != nil {
+		n.w.t.Fatal(err)
+	}
+}
+
 // checkpoint states all that is in the stream now, and at least up to size.
 func (n *notary) checkpoint(size uint64) translog.Checkpoint {
 	n.w.t.Helper()
