@@ -1,7 +1,6 @@
 package verdict_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -226,18 +225,4 @@ func TestAdversary_E06_AnotherAgencysKey(t *testing.T) {
 		m := altered(t, forged(t, next[0], "publisher XB/police", func(*eventv1.Header) {}), func(e *eventv1.Envelope) { e.Proof.KeyId = police.key.ID[:] })
 		r.withstands(t, police, m, verdict.BadSignature)
 	})
-}
-
-// A key is valid from the index after its founding, whatever a clock says.
-func TestAdversary_E07_BeforeItsEnrolment(t *testing.T) {
-	police, r := newAgency(t, "XA", "police", "region"), newReader(t)
-	m := police.says(t, 1)[0]
-	for index, want := range map[uint64]verdict.Code{0: verdict.KeyNotValid, 1: verdict.Accepted, 1 << 48: verdict.Accepted} {
-		t.Run(fmt.Sprint(index), func(t *testing.T) {
-			got, err := verdict.Judge(r.state, &verdict.Memory{}, &event.Roots{}, index, m.subject, m.data)
-			if err != nil || got.Code != want {
-				t.Errorf("verdict = %s (%s), %v; want %s", got.Code, got.Reason, err, want)
-			}
-		})
-	}
 }
