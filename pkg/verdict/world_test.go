@@ -193,15 +193,18 @@ func forged(t testing.TB, m message, owner string, change func(h *eventv1.Header
 	envelope.Header = marshal(t, header)
 	private := registrytest.Key(owner)
 	key := event.KeyIDOf(event.RolePublisher, private.Public().(ed25519.PublicKey))
-	leaf := sha256.Sum256(append([]byte{0}, pae.Encode(pae.Event, key[:], envelope.Header)...))
-	envelope.Proof = &eventv1.BatchProof{
-		KeyId: key[:], Size: 1, Signature: ed25519.Sign(private, pae.Encode(pae.Batch, key[:], pae.Uint64(1), leaf[:])),
-	}
+	envelope.Proof = &eventv1.BatchProof{KeyId: key[:], Size: 1, Signature: batchSignature(private, key[:], envelope.Header)}
 	u, err := event.Decode(marshal(t, envelope))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return message{u.Claims().Subject(), marshal(t, envelope)}
+}
+
+// batchSignature is over a batch of one header.
+func batchSignature(private ed25519.PrivateKey, key, header []byte) []byte {
+	leaf := sha256.Sum256(append([]byte{0}, pae.Encode(pae.Event, key, header)...))
+	return ed25519.Sign(private, pae.Encode(pae.Batch, key, pae.Uint64(1), leaf[:]))
 }
 
 func marshal(t testing.TB, m proto.Message) []byte {
