@@ -61,13 +61,15 @@ func state(layout Layout, founding *scenario.Founding) (*registryv1.Founding, er
 	}
 	for _, country := range founding.Members {
 		statement.Members = append(statement.Members, &registryv1.Member{
-			Country: country, RootKey: keys.public(layout.root(country)), MirrorKey: keys.public(layout.mirrorKey(country)),
+			Country: country, RootKey: keys.public(layout.root(country)), RootNext: keys.next(layout.root(country)),
+			MirrorKey: keys.public(layout.mirrorKey(country)), MirrorNext: keys.next(layout.mirrorKey(country)),
 		})
 	}
 	for _, a := range founding.Agencies {
 		statement.Agencies = append(statement.Agencies, &registryv1.Agency{
 			Country: a.Country, Agency: a.Agency, Name: a.Name,
-			PublisherKey: keys.public(layout.publisherKey(voice{a.Country, a.Agency})),
+			PublisherKey:  keys.public(layout.publisherKey(voice{a.Country, a.Agency})),
+			PublisherNext: keys.next(layout.publisherKey(voice{a.Country, a.Agency})),
 		})
 	}
 	for _, a := range founding.Audiences {
@@ -94,4 +96,14 @@ func (k *keyMaker) public(path string) []byte {
 		return nil
 	}
 	return private.Public().(ed25519.PublicKey)
+}
+
+// next is the commitment to the successor of a key, which lies beside it.
+func (k *keyMaker) next(path string) []byte {
+	successor := k.public(path + ".next")
+	if k.failed != nil {
+		return nil
+	}
+	commitment := registry.CommitmentOf(successor)
+	return commitment[:]
 }

@@ -15,7 +15,7 @@ import (
 // agency that follow each other together, and waits for each part to be stored
 // before the next, so that the log tells the story in its order. It may be
 // repeated: each report has its idempotency key, and is accepted once.
-func play(ctx context.Context, clients map[voice]publisherv1connect.PublisherServiceClient, steps []scenario.Step) error {
+func play(ctx context.Context, clientOf func(voice) (publisherv1connect.PublisherServiceClient, bool), steps []scenario.Step) error {
 	for len(steps) > 0 {
 		speaker := voice{steps[0].Country, steps[0].Agency}
 		var reports []*caseworkv1.Report
@@ -23,9 +23,9 @@ func play(ctx context.Context, clients map[voice]publisherv1connect.PublisherSer
 			reports = append(reports, steps[0].Report)
 			steps = steps[1:]
 		}
-		client, ok := clients[speaker]
+		client, ok := clientOf(speaker)
 		if !ok {
-			return fmt.Errorf("playing the scenario: the charter has no agency %s", speaker)
+			return fmt.Errorf("playing the scenario: there is no publisher of %s", speaker)
 		}
 		if _, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: reports}); err != nil {
 			return fmt.Errorf("playing the scenario: %s: %w", speaker, err)

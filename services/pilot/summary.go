@@ -19,7 +19,7 @@ const (
 	FindingAlarm = "alarm" // a desk no longer trusts the log
 )
 
-func (p *Pilot) countries() []string { return slices.Sorted(maps.Keys(p.desks)) }
+func (p *Pilot) countries() []string { return slices.Sorted(maps.Keys(p.parties.allDesks())) }
 
 // Settle waits until everything accepted is in the log, witnessed by all
 // countries, and taken in by every desk that may see it.
@@ -41,7 +41,7 @@ func (p *Pilot) Settle(ctx context.Context) error {
 
 // waitsFor names the first party that is not done; empty when all are.
 func (p *Pilot) waitsFor(ctx context.Context) (string, error) {
-	for v, client := range p.clients {
+	for v, client := range p.parties.allClients() {
 		status, err := client.GetStatus(ctx, &publisherv1.GetStatusRequest{})
 		if err != nil {
 			return "", fmt.Errorf("asking publisher %s: %w", v, err)
@@ -51,12 +51,14 @@ func (p *Pilot) waitsFor(ctx context.Context) (string, error) {
 		}
 	}
 	size := uint64(0)
-	for _, d := range p.desks {
+	desks := p.parties.allDesks()
+	for _, d := range desks {
 		size = max(size, d.Status().LogSize)
 	}
-	for country, d := range p.desks {
+	for country, d := range desks {
 		status := d.Status()
-		if size == 0 || status.WitnessedSize < size || len(status.CosignedBy) < len(p.desks) {
+		policy, err := d.State().Policy()
+		if err != nil || size == 0 || status.WitnessedSize < size || len(status.CosignedBy) < len(policy.Mirrors) {
 			return fmt.Sprintf("desk %s: %d of %d witnessed, cosigned by %v", country, status.WitnessedSize, size, status.CosignedBy), nil
 		}
 		caught, err := d.CaughtUp(ctx)
@@ -79,8 +81,8 @@ func (p *Pilot) Summary(ctx context.Context) (audit.Summary, error) {
 	if err != nil {
 		return audit.Summary{}, err
 	}
-	for _, country := range p.countries() {
-		own, err := p.desks[country].Audited(ctx)
+	for country, d := range p.parties.allDesks() {
+		own, err := d.Audited(ctx)
 		if err != nil {
 			return audit.Summary{}, fmt.Errorf("desk %s: %w", country, err)
 		}
@@ -88,7 +90,7 @@ func (p *Pilot) Summary(ctx context.Context) (audit.Summary, error) {
 			summary.Findings = append(summary.Findings, audit.Finding{Code: FindingView, Index: own.LogIndex,
 				What: fmt.Sprintf("the view of %s has digest %s, the log gives %s", country, own.ViewDigest, expected.ViewDigest)})
 		}
-		if alarm := p.desks[country].Status().Alarm; alarm != "" {
+		if alarm := d.Status().Alarm; alarm != "" {
 			summary.Findings = append(summary.Findings, audit.Finding{Code: FindingAlarm, Index: own.LogIndex, What: "desk " + country + ": " + alarm})
 		}
 		summary.Desks[country] = own

@@ -41,6 +41,7 @@ func pilotCommand() *cobra.Command {
 			debug.SetMemoryLimit(frugal)
 			config := pilot.Config{Data: data, Scenario: facts, Logger: daemon.Logger(command.ErrOrStderr(), verbose)}
 			use := show(command, data)
+			config.Newcomer = welcome(command)
 			if once {
 				use = summarise(command, format)
 			}
@@ -90,6 +91,13 @@ func summarise(command *cobra.Command, format output) func(context.Context, *pil
 			return err
 		}
 		return pilot.ErrDone
+	}
+}
+
+// welcome prints where the console of a country is that has come.
+func welcome(command *cobra.Command) func(pilot.Console) {
+	return func(c pilot.Console) {
+		fmt.Fprintf(command.OutOrStdout(), "\n  desk %s  %s\n", c.Country, c.SignIn)
 	}
 }
 
