@@ -42,21 +42,13 @@ func (d *Desk) stands() string {
 	if sentence == "" {
 		sentence = d.mirrors(state)
 	}
-	if refused := refusal(d.conn); refused != nil {
+	if refused := d.conn.Refused(); refused != nil {
 		if sentence == "" {
 			sentence = fmt.Sprintf("Nothing in the registry as this desk has it, up to index %d, explains that: ask who runs the hub whether this desk's credentials are still good.", max(next, 1)-1)
 		}
 		sentence = "The hub refuses this desk's connection (" + refused.Error() + "). " + sentence
 	}
 	return sentence
-}
-
-// refusal is why the hub does not let this desk in; nil where it does, or is away.
-func refusal(conn any) error {
-	if c, ok := conn.(interface{ Refused() error }); ok {
-		return c.Refused()
-	}
-	return nil
 }
 
 // membership says why a country is not a member in good standing.

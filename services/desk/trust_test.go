@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/tripoint/tripoint/pkg/audit"
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
@@ -381,6 +383,38 @@ func TestANewKeyForALostJournal(t *testing.T) {
 	w.isRight(fresh)
 	must(t, fresh.stop())
 	w.desk("XC").alarmed(AlarmStateLost)
+}
+
+// The hub admits nobody without credentials: the desk says so, and what the
+// registry as it has it says about that.
+func TestADeskThatTheHubDoesNotAdmit(t *testing.T) {
+	closed, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: "a made-up token", NoLog: true, NoSigs: true})
+	must(t, err)
+	closed.Start()
+	t.Cleanup(func() { closed.Shutdown(); closed.WaitForShutdown() })
+	if !closed.ReadyForConnections(deadline) {
+		t.Fatal("the server does not accept connections")
+	}
+	w := newWorld(t)
+	d := w.desk("XC")
+	d.has(w.say(police))
+	must(t, d.stop())
+	refused := func(want string) {
+		t.Helper()
+		said := &diary{}
+		d := w.start("XC", d.config.Directory, func(c *Config) {
+			c.Stream.URL, c.Logger = closed.ClientURL(), slog.New(slog.NewTextHandler(said, nil))
+		})
+		d.standsAs("The hub refuses this desk's connection", want)
+		until(t, "the desk's log says it", func() bool { return said.count("The hub refuses") > 0 })
+		must(t, d.stop())
+		same(t, "lines of the desk's log", 1, said.count("The hub refuses"))
+	}
+	refused("Nothing in the registry as this desk has it, up to index 0, explains that")
+	d = w.start("XC", d.config.Directory)
+	d.has(w.amend(registrytest.Suspend("XC"), roots...))
+	must(t, d.stop())
+	refused("XC is suspended since index 2")
 }
 
 func TestKeysOfOthersAreRefused(t *testing.T) {
