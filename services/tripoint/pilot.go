@@ -40,12 +40,11 @@ func pilotCommand() *cobra.Command {
 			}
 			debug.SetMemoryLimit(frugal)
 			config := pilot.Config{Data: data, Scenario: facts, Logger: daemon.Logger(command.ErrOrStderr(), verbose)}
-			use := show(command, data)
-			config.Newcomer = welcome(command)
 			if once {
-				use = summarise(command, format)
+				return pilot.Run(command.Context(), config, summarise(command, format))
 			}
-			return pilot.Run(command.Context(), config, use)
+			config.Newcomer = welcome(command)
+			return pilot.Run(command.Context(), config, show(command, data))
 		},
 	}
 	flags := command.Flags()
