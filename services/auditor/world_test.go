@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 	"github.com/tripoint/tripoint/services/auditor"
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/notary"
@@ -46,6 +48,10 @@ type house struct {
 	heads map[event.Chain]event.Head
 	last  event.ID
 	said  int
+
+	registry *registrytest.Log
+	next     uint64            // log index of the next event
+	keys     map[string]string // of agencies whose key is not "publisher CC/agency" any more
 }
 
 func newHouse(t *testing.T) *house {
@@ -56,7 +62,8 @@ func newHouse(t *testing.T) *house {
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return &house{t: t, hub: h, conns: map[string]*stream.Conn{}, heads: map[event.Chain]event.Head{}}
+	return &house{t: t, hub: h, conns: map[string]*stream.Conn{}, heads: map[event.Chain]event.Head{},
+		registry: registrytest.NewLog(t), next: 1, keys: map[string]string{}}
 }
 
 func (h *house) config(user string) stream.Config {
@@ -123,7 +130,7 @@ func (h *house) cosign(country string, c translog.Checkpoint) {
 	must(h.t, err)
 }
 
-// witness waits for size leaves and has all countries cosign them.
+// witness waits for size leaves and has all founders cosign them.
 func (h *house) witness(size uint64) translog.Checkpoint {
 	h.t.Helper()
 	c := h.checkpoint(size)
@@ -150,7 +157,11 @@ func (h *house) draft() event.Draft {
 // sign signs n events on a chain with any publisher's key, after any head.
 func (h *house) sign(owner string, chain event.Chain, head event.Head, seen event.Seen, n int) ([]stream.Message, event.Head) {
 	h.t.Helper()
-	key, err := event.NewSigningKey(registrytest.Key("publisher " + owner))
+	name, ok := h.keys[owner]
+	if !ok {
+		name = "publisher " + owner
+	}
+	key, err := event.NewSigningKey(registrytest.Key(name))
 	must(h.t, err)
 	drafts := make([]event.Draft, n)
 	for i := range drafts {
@@ -177,8 +188,51 @@ func (h *house) say(chain event.Chain, seen event.Seen, n int) []stream.Message 
 // publish stores raw messages with the credentials of a chain's publisher.
 func (h *house) publish(chain event.Chain, messages ...stream.Message) {
 	h.t.Helper()
-	_, err := h.as(stream.PublisherUser(chain.Country, chain.Agency)).PublishBatch(h.t.Context(), messages)
+	h.eventually(func() error {
+		_, err := h.as(stream.PublisherUser(chain.Country, chain.Agency)).PublishBatch(h.t.Context(), messages)
+		return err
+	})
+	h.next += uint64(len(messages))
+}
+
+// update hands in a change of the registry.
+func (h *house) update(change *registryv1.Update, signers ...string) uint64 {
+	h.t.Helper()
+	h.registry.Next = h.next
+	subject, message := h.registry.Message(h.t, change, signers...)
+	_, err := h.as(stream.RegistrarUser("XA")).Publish(h.t.Context(), subject, message)
 	must(h.t, err)
+	h.next++
+	return h.registry.Take(h.t, subject, message)
+}
+
+// admitted waits until the hub lets a user in.
+func (h *house) admitted(user string) {
+	h.t.Helper()
+	h.eventually(func() error {
+		_, err := os.Stat(h.hub.Credentials(user))
+		return err
+	})
+}
+
+// eventually tries until the hub has come to know what the log says.
+func (h *house) eventually(try func() error) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), deadline)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			h.t.Fatal(err)
+		case <-tick.C:
+		}
+	}
 }
 
 func (h *house) audit(change ...func(*auditor.Config)) (audit.Summary, error) {
