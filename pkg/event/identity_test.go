@@ -94,3 +94,18 @@ func TestNextIDCarries(t *testing.T) {
 		}
 	}
 }
+
+// An address is an audience's identifier, and perhaps where its circle began: in
+// one spelling, since it names a chain.
+func TestCheckAddress(t *testing.T) {
+	for address, want := range map[string]bool{
+		"region": true, "region_1": true, "region_30": true, "0-x_999999999999999": true, strings.Repeat("a", 32) + "_7": true,
+		"": false, "_": false, "_30": false, "region_": false, "region_0": false, "region_030": false, "region_-1": false, "region_+1": false,
+		"region_1e3": false, "region_0x1": false, "region_1_2": false, "region__1": false, "region_1000000000000000": false, "Region_1": false,
+		"region.1": false, "region_*": false, "region_1 ": false, "region_1\n": false, "region_١": false, strings.Repeat("a", 33) + "_7": false,
+	} {
+		if err := event.CheckAddress(address); (err == nil) != want {
+			t.Errorf("CheckAddress(%q) = %v", address, err)
+		}
+	}
+}
