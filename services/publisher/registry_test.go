@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/verdict"
@@ -208,13 +210,14 @@ func TestUnansweredBeforeTheEndIsNotSaidTwice(t *testing.T) {
 	n := w.notary()
 	n.checkpoint(1)
 	var calls atomic.Int32
-	stored := make(chan struct{})
+	again := make(chan struct{})
 	p := w.start(t.TempDir(), withHub(func(ctx context.Context, through hub, messages []stream.Message) (uint64, error) {
 		switch calls.Add(1) {
 		case 1:
 			_, err := through.PublishBatch(ctx, messages)
-			close(stored)
 			return 0, errors.Join(err, errors.New("the answer was lost"))
+		case 2:
+			close(again)
 		}
 		if strings.HasPrefix(messages[0].Subject, "evt.pair.") { // what the hub does with a closed address
 			<-ctx.Done()
@@ -223,7 +226,7 @@ func TestUnansweredBeforeTheEndIsNotSaidTwice(t *testing.T) {
 		return through.PublishBatch(ctx, messages)
 	}))
 	promised := p.publish(reports("a", 3, to("pair"))...)
-	<-stored
+	<-again // and waits for an answer
 	w.change(registrytest.Join("pair", "XC"), roots...)
 	promised = append(promised, p.publish(reports("b", 2, to("pair"))...)...)
 	w.cosign(n.checkpoint(5), "XA", "XB")
@@ -358,4 +361,51 @@ func TestAnotherRegistryThanTheLogs(t *testing.T) {
 	lie.Store(false)
 	p.untilStored(1)
 	w.judge().check(t, promised...)
+}
+
+// A fourth country's publisher is there before the country is.
+func TestMemberToBe(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	config := w.config(t.TempDir())
+	config.Country, config.Key = "XD", registrytest.Key("publisher XD/police")
+	config.Stream = w.hub.config(stream.PublisherUser("XD", "police"))
+	p := run(t, config)
+	p.until("it is no member", halted("XD is no member, as far as the log is known here (1 messages)"))
+	w.change(registrytest.Admit("XD"), append(roots, "root XD", "mirror XD")...)
+	n.checkpoint(2)
+	p.until("it has no agency", halted("the agency XD/police is not enrolled"))
+	w.change(registrytest.Enrol("XD", "police"), "root XD", "publisher XD/police")
+	n.checkpoint(3)
+	p.until("it may publish", func(s *publisherv1.GetStatusResponse) bool { return s.GetHalted() == "" })
+	if _, err := p.client.Publish(t.Context(), &publisherv1.PublishRequest{Reports: reports("x", 1)}); err == nil || !strings.Contains(err.Error(), "no audience that is open to XD") {
+		t.Errorf("a report to an audience that it is not in: %v", err)
+	}
+	w.change(registrytest.Join("region", "XD"), append(roots, "root XD")...)
+	n.checkpoint(4)
+	p.until("it is in", func(s *publisherv1.GetStatusResponse) bool { return s.GetLogSize() == 4 })
+	promised := p.publish(reports("a", 2)...)
+	p.untilStored(2)
+	w.cosign(n.checkpoint(6), "XB", "XC")
+	p.untilWitnessed(2)
+	w.judge().check(t, promised...)
+}
+
+func TestRetentionOfTheAudience(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	p := w.start(t.TempDir())
+	amended := registrytest.AmendAudience("pair", "rescue")
+	amended.GetAudienceAmended().RetentionClasses = []string{"brief"}
+	w.change(amended, "root XA", "root XB")
+	n.checkpoint(2)
+	p.until("it is known", func(s *publisherv1.GetStatusResponse) bool { return s.GetLogSize() == 2 })
+	_, err := p.client.Publish(t.Context(), &publisherv1.PublishRequest{Reports: reports("a", 1, to("pair"))})
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(err.Error(), "its classes are: brief") {
+		t.Errorf("error is %v", err)
+	}
+	p.publish(reports("b", 1, to("pair"), keep("brief"))...)
+	p.untilStored(1)
 }

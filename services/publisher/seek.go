@@ -113,6 +113,9 @@ func (p *Publisher) relayLost(ctx context.Context, lost []outbox.Lost) error {
 // a quorum has witnessed that update: a hub that shows only us another order
 // must not get two headers with one counter.
 func (p *Publisher) settle(ctx context.Context, u *pursuit) error {
+	if witnessed, _, _ := u.follower.Witnessed(); u.known.at(witnessed.Size).from == u.settled {
+		return nil // nothing new, and nothing on its way is held up for it
+	}
 	p.flight.Lock()
 	defer p.flight.Unlock()
 	return p.settleHeld(ctx, u)

@@ -62,7 +62,7 @@ func (w *world) startHub() {
 	var stop func()
 	w.hub, stop = startBroker(w.t, w.directory, w.listen, stream.NotaryUser, stream.AuditUser,
 		stream.DeskUser("XA"), stream.DeskUser("XB"), stream.DeskUser("XC"),
-		stream.PublisherUser("XA", "police"), stream.PublisherUser("XA", "border"))
+		stream.PublisherUser("XA", "police"), stream.PublisherUser("XA", "border"), stream.PublisherUser("XD", "police"))
 	w.hub.found(w.charter)
 	w.listen = w.hub.address() // the same when it comes back
 	w.stopHub = sync.OnceFunc(stop)
