@@ -105,19 +105,14 @@ func (d *Desk) followStream(ctx context.Context) error {
 			return &away{err}
 		}
 		d.standing.synced()
-		if unproven && began {
-			if err := d.prove(ctx, r, anchor, fetched); err != nil {
+		if unproven {
+			if err := d.prove(ctx, r, anchor, began, fetched); err != nil {
 				return err
 			}
+			d.tell()
 		}
 		if len(fetched) == 0 {
 			continue
-		}
-		if unproven && !began && fetched[0].Sequence > 1 {
-			return &away{fmt.Errorf("the hub sent sequence %d first, not 1", fetched[0].Sequence)}
-		}
-		if unproven {
-			d.tell()
 		}
 		unproven = false
 		fresh, err := d.sift(ctx, last, fetched)

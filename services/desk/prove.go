@@ -27,12 +27,19 @@ func (d *Desk) anchor(ctx context.Context) (m journal.Message, ok bool, err erro
 }
 
 // prove looks at what came first after a Reset to the anchor: it must be that. A
-// stream that ends before it is an older one.
+// stream that ends before it is an older one. An empty journal begins with the
+// first message of the stream, which is the charter and everybody's.
 //
 // The hub may be ahead of this desk, and not send what is addressed to an audience
 // that the country has left by an update further on. So that update is looked for
 // before anybody is accused.
-func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Message, fetched []stream.Message) error {
+func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Message, began bool, fetched []stream.Message) error {
+	if !began && (len(fetched) == 0 || fetched[0].Sequence == 1) {
+		return nil
+	}
+	if !began {
+		return &away{fmt.Errorf("the hub sent sequence %d first, not 1", fetched[0].Sequence)}
+	}
 	if len(fetched) > 0 && fetched[0].Sequence <= anchor.Sequence {
 		d.doubted = 0
 		return nil
