@@ -160,10 +160,7 @@ func provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []c
 		}
 	}
 	for _, c := range consumers {
-		_, err := js.CreateOrUpdateConsumer(ctx, c.stream, jetstream.ConsumerConfig{
-			Durable: c.name, FilterSubjects: c.filters,
-			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
-		})
+		_, err := js.CreateOrUpdateConsumer(ctx, c.stream, c.config())
 		if err != nil {
 			return fmt.Errorf("making consumer %s of %s: %w", c.name, c.stream, err)
 		}
@@ -171,21 +168,46 @@ func provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []c
 	return nil
 }
 
+// endConsumers deletes what nobody may read through, and also a consumer that
+// loses a filter: it would send again what it has sent and nobody acknowledged,
+// whatever its filters are by then. Its reader notices and says where it was. A
+// crash in between leaves no consumer, and the next start makes it.
+// config reads from the beginning; its user says how far it has come.
+func (c consumer) config() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: c.name, FilterSubjects: c.filters,
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
+	}
+}
+
 func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string, wanted []consumer) error {
 	s, err := js.Stream(ctx, streamName)
 	if err != nil {
 		return err
 	}
-	names := s.ConsumerNames(ctx)
-	for name := range names.Name() {
+	list := s.ListConsumers(ctx)
+	for info := range list.Info() {
 		// The hub's own consumer has a name that the client library made.
-		ours := strings.HasPrefix(name, stream.DeskUser("")) || strings.HasPrefix(name, "publisher-") || strings.HasPrefix(name, stream.RegistrarUser(""))
-		if !ours || slices.ContainsFunc(wanted, func(c consumer) bool { return c.stream == streamName && c.name == name }) {
+		ours := strings.HasPrefix(info.Name, stream.DeskUser("")) || strings.HasPrefix(info.Name, "publisher-") || strings.HasPrefix(info.Name, stream.RegistrarUser(""))
+		if !ours || slices.ContainsFunc(wanted, func(c consumer) bool {
+			return c.stream == streamName && c.name == info.Name && !c.narrows(info.Config)
+		}) {
 			continue
 		}
-		if err := s.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if err := s.DeleteConsumer(ctx, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return err
 		}
 	}
-	return names.Err()
+	return list.Err()
+}
+
+// narrows reports whether the consumer as it is now reads something that it must not.
+func (c consumer) narrows(now jetstream.ConsumerConfig) bool {
+	filters := now.FilterSubjects
+	if now.FilterSubject != "" {
+		filters = append(slices.Clone(filters), now.FilterSubject)
+	}
+	return len(c.filters) > 0 && (len(filters) == 0 || slices.ContainsFunc(filters, func(filter string) bool {
+		return filter != nothing && !slices.Contains(c.filters, filter)
+	}))
 }
