@@ -74,7 +74,7 @@ func startBroker(t testing.TB, directory, listen string, users ...string) (*brok
 func (b *broker) provide(users []string) {
 	b.t.Helper()
 	for name, subjects := range map[string][]string{stream.Events: {"evt.>", "reg.>"}, stream.Log: {"log.>"}} {
-		_, err := b.js.CreateOrUpdateStream(context.Background(), jetstream.StreamConfig{
+		_, err := b.js.CreateOrUpdateStream(patient(b.t), jetstream.StreamConfig{
 			Name: name, Subjects: subjects, Storage: jetstream.FileStorage, DenyDelete: true, DenyPurge: true,
 			AllowAtomicPublish: name == stream.Events,
 		})
@@ -87,7 +87,7 @@ func (b *broker) provide(users []string) {
 			if name == stream.Events && (user == stream.NotaryUser || user == stream.AuditUser) {
 				filter = ">"
 			}
-			_, err := b.js.CreateOrUpdateConsumer(context.Background(), name, jetstream.ConsumerConfig{
+			_, err := b.js.CreateOrUpdateConsumer(patient(b.t), name, jetstream.ConsumerConfig{
 				Durable: user, FilterSubjects: []string{filter},
 				DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
 			})
@@ -101,7 +101,7 @@ func (b *broker) provide(users []string) {
 // found makes the charter the first message, where there is none.
 func (b *broker) found(charter registry.Charter) {
 	b.t.Helper()
-	events, err := b.js.Stream(context.Background(), stream.Events)
+	events, err := b.js.Stream(patient(b.t), stream.Events)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func (b *broker) found(charter registry.Charter) {
 // submit puts a message into the stream and returns its log index.
 func (b *broker) submit(subject string, data []byte) uint64 {
 	b.t.Helper()
-	ack, err := b.js.Publish(context.Background(), subject, data)
+	ack, err := b.js.Publish(patient(b.t), subject, data)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -143,4 +143,11 @@ func (b *broker) config(user string) stream.Config {
 
 func (b *broker) address() string {
 	return net.JoinHostPort(b.options.Host, strconv.Itoa(b.options.Port))
+}
+
+// patient is a context for a machine under load.
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -338,7 +338,7 @@ func (n *notary) publish(leaves *logv1.Leaves, c translog.Checkpoint) {
 func (n *notary) send(data []byte) {
 	n.w.t.Helper()
 	var err error
-	if n.last, err = n.conn.PublishAfter(context.Background(), n.last, stream.LeavesSubject, data); err != nil {
+	if n.last, err = n.conn.PublishAfter(patient(n.w.t), n.last, stream.LeavesSubject, data); err != nil {
 		n.w.t.Fatal(err)
 	}
 }
@@ -356,7 +356,7 @@ func (w *world) cosign(c translog.Checkpoint, countries ...string) {
 			w.t.Fatal(err)
 		}
 		w.as(stream.DeskUser(country), func(conn *stream.Conn) {
-			if _, err := conn.Publish(context.Background(), stream.CosignPrefix+country, note); err != nil {
+			if _, err := conn.Publish(patient(w.t), stream.CosignPrefix+country, note); err != nil {
 				w.t.Fatal(err)
 			}
 		})
