@@ -45,3 +45,6 @@ func InsiderCredentials(h *Hub, accountName string) ([]byte, error) {
 
 // Administrator is the hub's own connection, with which a test sees what happened.
 func Administrator(h *Hub) (*nats.Conn, jetstream.JetStream) { return h.nc, h.js }
+
+// AccountKey is the public key of an account, which the system's subjects name.
+func AccountKey(h *Hub, name string) (string, error) { return public(h.gate.issuer.keys.account(name)) }

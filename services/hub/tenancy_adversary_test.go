@@ -66,7 +66,7 @@ const (
 	answered = "answered"
 	denied   = "denied"  // a permission of the user
 	nobody   = "nobody"  // the account has no such subject
-	without  = "without" // the account has no JetStream
+	without  = "without" // the server says that the account has no JetStream
 	silence  = "silence" // nothing came in time
 )
 
@@ -124,7 +124,8 @@ func (a *attacker) outcome(m *nats.Msg) string {
 		return silence
 	case len(came[0].Data) == 0 && came[0].Header.Get("Status") == "503":
 		return nobody
-	case strings.Contains(string(came[0].Data), `"err_code":10039,`):
+	case strings.Contains(string(came[0].Data), `"err_code":10039,`), // JetStream not enabled for account
+		strings.Contains(string(came[0].Data), `"err_code":10010,`): // asked for before that: it is no cluster
 		return without
 	}
 	return answered
@@ -201,7 +202,7 @@ func (w *world) places(streamName string) map[string]string {
 		if !regexp.MustCompile("^(desk|publisher|registrar|notary|auditor)").MatchString(c.Name) {
 			continue // the hub's own, which it makes and forgets
 		}
-		all[c.Name] = fmt.Sprint(c.Delivered.Consumer, c.Delivered.Stream, c.AckFloor.Stream, c.NumAckPending, c.NumPending, c.Config.FilterSubjects)
+		all[c.Name] = fmt.Sprint(c.Delivered.Consumer, c.Delivered.Stream, c.AckFloor.Stream, c.NumAckPending, c.Config.FilterSubjects)
 	}
 	if list.Err() != nil {
 		w.t.Fatal(list.Err())

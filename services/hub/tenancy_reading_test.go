@@ -177,15 +177,7 @@ func TestAdversary_T04_AnothersConsumer(t *testing.T) {
 		t.Fatal("XB reads nothing")
 	}
 	until(t, "XB has three messages", func() bool { return len(victim.answers(m)) == 3 })
-	others := func() map[string]string {
-		all := w.places(stream.Events)
-		for name := range all {
-			if strings.HasSuffix(name, "-XA") || strings.Contains(name, "-XA-") {
-				delete(all, name)
-			}
-		}
-		return all
-	}
+	others := func() map[string]string { return w.placesOfOthers("XA") }
 	before := others()
 	names := []string{"desk-XB", "desk-*", "desk-X*", "*", ">", "*.>", "desk-XB.>", "publisher-XB-police", "publisher-XC-border",
 		"registrar-XB", stream.NotaryUser, stream.AuditUser, "desk-XA.desk-XB", "desk-xb", ""}

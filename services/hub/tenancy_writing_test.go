@@ -1,0 +1,178 @@
+package hub_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/hub"
+)
+
+// configurations are the streams' own, as the administrator sees them.
+func (w *world) configurations() map[string]any {
+	w.t.Helper()
+	_, js := hub.Administrator(w.Hub)
+	all := map[string]any{}
+	list := js.ListStreams(w.t.Context())
+	for info := range list.Info() {
+		all[info.Config.Name] = info.Config
+	}
+	if list.Err() != nil {
+		w.t.Fatal(list.Err())
+	}
+	return all
+}
+
+// still fails where a message of before is not there as it was.
+func (w *world) still(t *testing.T, before []held) {
+	t.Helper()
+	now := map[held]bool{}
+	for _, h := range w.holds() {
+		now[h] = true
+	}
+	for _, h := range before {
+		if !now[h] {
+			t.Errorf("%s has lost or altered %d, %s", h.Stream, h.Sequence, h.Subject)
+		}
+	}
+}
+
+// alterations are the calls that alter, empty or delete a stream.
+func alterations() []*nats.Msg {
+	var all []*nats.Msg
+	for _, prefix := range []string{"$JS.API.", "HUB.API.", "$JS.HUB.API."} {
+		for _, name := range []string{stream.Events, stream.Log, stream.Keys, "*", ">"} {
+			for subject, body := range map[string]string{
+				"STREAM.UPDATE.":                `{"name":"` + name + `","subjects":["evt.>","reg.>"],"max_msgs":1,"max_age":1000000000,"allow_rollup_hdrs":true}`,
+				"STREAM.PURGE.":                 `{}`,
+				"STREAM.DELETE.":                ``,
+				"STREAM.MSG.DELETE.":            `{"seq":1,"no_erase":false}`,
+				"STREAM.RESTORE.":               `{"config":{"name":"` + name + `"},"state":{}}`,
+				"STREAM.CREATE.":                `{"name":"` + name + `","subjects":["evt.>"]}`,
+				"STREAM.LEADER.STEPDOWN.":       ``,
+				"STREAM.PEER.REMOVE.":           `{"peer":"tripoint-hub"}`,
+				"CONSUMER.DELETE." + name + ".": ``,
+			} {
+				if strings.HasPrefix(subject, "CONSUMER") {
+					all = append(all, request(prefix+subject+"desk-XB", body), request(prefix+subject+stream.NotaryUser, body))
+					continue
+				}
+				all = append(all, request(prefix+subject+name, body))
+			}
+		}
+		all = append(all, request(prefix+"ACCOUNT.PURGE.HUB", ""), request(prefix+"META.LEADER.STEPDOWN", ""), request(prefix+"SERVER.REMOVE", `{"peer":"tripoint-hub"}`))
+	}
+	return all
+}
+
+// T05: alter or purge a stream, by the API or by the headers of one's own messages.
+func TestAdversary_T05_AlterOrPurgeAStream(t *testing.T) {
+	t.Parallel()
+	w := found(t)
+	w.says("XA", "police", "region", "pair")
+	w.says("XB", "police", "region", "pair")
+	before, configured := w.holds(), w.configurations()
+	for _, a := range w.everyone("XA") {
+		a.refused(t, alterations()...)
+	}
+	w.unchanged(t, before)
+	const own = "evt.region.XA.police.site.reported"
+	// Refused by the stream, whatever the value is.
+	refused := [][]string{
+		{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-TTL", "1s"}, {"Nats-TTL", "never"}, {"Nats-TTL", "-1"},
+		{"Nats-Schedule", "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target", "evt.region.XB.police.x"},
+		{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", own, "Nats-Schedule-TTL", "1s"}, {"Nats-Incr", "1"},
+		{"Nats-Expected-Last-Sequence", "1"}, {"Nats-Expected-Last-Msg-Id", "x"}, {"Nats-Expected-Stream", "LOG"},
+		{"Nats-Expected-Last-Subject-Sequence", "1"},
+		{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "7", "Nats-Batch-Commit", "1"},
+		{"Nats-Batch-Id", strings.Repeat("b", 65), "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"},
+		{"Nats-Batch-Id", "c", "Nats-Batch-Sequence", "-1"}, {"Nats-Batch-Id", "d"},
+		{"Nats-Batch-Id", "e", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1", "Nats-Rollup", "all"},
+		{"Nats-Batch-Id", "f", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1", "Nats-TTL", "1s"},
+		{"Nats-Required-Api-Level", "99", "Nats-Rollup", "all"},
+	}
+	// Stored like any other message.
+	inert := [][]string{
+		{"KV-Operation", "DEL"}, {"KV-Operation", "PURGE"}, {"Nats-Marker-Reason", "Purge"}, {"Nats-Stream-Source", "EVENTS 1 > > >"},
+		{"Nats-Scheduler", own, "Nats-Schedule-Next", "purge"}, {"Nats-Sequence", "1"}, {"Nats-Last-Sequence", "1"}, {"Nats-Msg-Id", "once"},
+		{"Nats-Request-Info", `{"acc":"HUB"}`},
+	}
+	for _, a := range []*attacker{w.attack(stream.PublisherUser("XA", "police")), w.attack("insider XA")} {
+		sofar := w.holds()
+		var requests []*nats.Msg
+		for _, headers := range refused {
+			requests = append(requests, request(own, "x", headers...))
+		}
+		for i, outcome := range a.ask(t, requests...) {
+			if outcome == answered && !strings.Contains(string(a.answers(requests[i])[0].Data), `"error":`) {
+				t.Errorf("%s: %v is taken: %s", a.name, refused[i], a.answers(requests[i])[0].Data)
+			}
+		}
+		w.unchanged(t, sofar)
+		requests = nil
+		for _, headers := range inert {
+			requests = append(requests, request(own, "inert "+a.name, headers...))
+		}
+		for i, outcome := range a.ask(t, requests...) {
+			if outcome != answered {
+				t.Errorf("%s: %v: %s", a.name, inert[i], outcome)
+			}
+		}
+		w.still(t, sofar)
+	}
+	if diff := cmp.Diff(fmt.Sprint(configured), fmt.Sprint(w.configurations())); diff != "" {
+		t.Errorf("the streams are configured otherwise (-before +after):\n%s", diff)
+	}
+	// A message identifier is one for all on a stream, and whoever comes second with
+	// it is told that he repeats himself: so nobody publishes with one.
+	want := len(w.holds())
+	w.says("XB", "police", "region")
+	if got := len(w.holds()); got != want+1 {
+		t.Errorf("after XB has published there are %d messages, want %d", got, want+1)
+	}
+}
+
+// T06: another agency's key record overwritten; one's own may be.
+func TestAdversary_T06_AnothersKeyRecordOverwritten(t *testing.T) {
+	t.Parallel()
+	w := found(t)
+	foreign := []string{"key.region.XB.police.batch", "key.pair.XB.police.batch", "key.region.XA.border.batch", "key.region.XC.police.batch"}
+	for _, subject := range append(foreign, "key.region.XA.police.batch") {
+		token := strings.Split(subject, ".")
+		if !publishes(dial(t, w.Hub, stream.PublisherUser(token[2], token[3])), subject) {
+			t.Fatalf("%s: no record to attack", subject)
+		}
+	}
+	before := w.holds()
+	for _, a := range w.everyone("XA") {
+		targets := append([]string{}, foreign...)
+		if strings.HasPrefix(a.name, "insider") {
+			targets = []string{foreign[0], foreign[1], foreign[3]} // a country's account is the country's
+		}
+		var requests []*nats.Msg
+		for i, subject := range append(targets, "key.*.XB.police.batch", "key.region.XB.*.batch", "key.region.XB.>", "key.>", "key.region.*.police.batch") {
+			requests = append(requests, request(subject, "overwritten"), request(subject, "", "KV-Operation", "PURGE"), request(subject, "", "Nats-Rollup", "sub"),
+				request(subject, "", "Nats-TTL", "1s"), request(subject, "x", "Nats-Batch-Id", fmt.Sprint(a.name, i), "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"))
+		}
+		a.refused(t, requests...)
+		// By headers and wildcard-looking names of one's own records.
+		if a.name == stream.PublisherUser("XA", "police") || strings.HasPrefix(a.name, "insider") {
+			a.ask(t, request("key.region.XA.police.>", "x"), request("key.region.XA.police.*", "x"), request("key.region.XA.police.>", "y"),
+				request("key.region.XA.police.own", "x", "Nats-Rollup", "all"), request("key.region.XA.police.own", "x", "Nats-Schedule", "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target", foreign[0]))
+		}
+		w.still(t, before)
+	}
+	police := w.attack(stream.PublisherUser("XA", "police"))
+	if got := police.ask(t, request("key.region.XA.police.batch", "replaced")); got[0] != answered {
+		t.Fatal(got)
+	}
+	for _, h := range w.holds() {
+		if h.Subject == "key.region.XA.police.batch" && h.Data != "replaced" {
+			t.Errorf("its own record is still %q", h.Data)
+		}
+	}
+}
