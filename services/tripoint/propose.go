@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/tripoint/tripoint/pkg/registry/paper"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
@@ -25,8 +24,8 @@ const lasting = 10_000_000
 type proposal struct {
 	use, short string
 	arguments  int
-	flags      func(*pflag.FlagSet)
-	change     func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error)
+	flags      func(*cobra.Command)
+	change     func(args []string, command *cobra.Command) (*registryv1.Update, error)
 }
 
 func proposeCommand(from *source) *cobra.Command {
@@ -44,7 +43,7 @@ func proposeCommand(from *source) *cobra.Command {
 		command := &cobra.Command{
 			Use: p.use, Short: p.short, Args: arguments(cobra.ExactArgs(p.arguments)),
 			RunE: func(command *cobra.Command, args []string) error {
-				change, err := p.change(args, command.Flags())
+				change, err := p.change(args, command)
 				if err != nil {
 					return err
 				}
@@ -52,7 +51,7 @@ func proposeCommand(from *source) *cobra.Command {
 			},
 		}
 		if p.flags != nil {
-			p.flags(command.Flags())
+			p.flags(command)
 		}
 		parent.AddCommand(command)
 	}
@@ -84,8 +83,8 @@ func (s *source) propose(command *cobra.Command, change *registryv1.Update, expi
 }
 
 // publicKey reads what key new announced.
-func publicKey(flags *pflag.FlagSet, flag string) (public, next []byte, err error) {
-	path, _ := flags.GetString(flag)
+func publicKey(command *cobra.Command, flag string) (public, next []byte, err error) {
+	path, _ := command.Flags().GetString(flag)
 	if path == "" {
 		return nil, nil, exit{exitUsage, fmt.Errorf("say --%s FILE: the .pub file of the key (tripoint key new makes it)", flag)}
 	}
@@ -129,54 +128,54 @@ func ownerOf(text string) (*registryv1.KeyOwner, error) {
 	return nil, exit{exitUsage, fmt.Errorf("%q: want the owner of a key: COUNTRY/agency, COUNTRY:mirror, or COUNTRY:case, :identity, :protection or :intelligence for a desk's opening key", text)}
 }
 
-func keyFlag(flags *pflag.FlagSet) { flags.String("key", "", "the .pub file of the key") }
+func keyFlag(command *cobra.Command) { command.Flags().String("key", "", "the .pub file of the key") }
 
 var keyProposals = []proposal{
-	{"enrol-agency COUNTRY/AGENCY", "Let an agency publish", 1, func(flags *pflag.FlagSet) {
-		keyFlag(flags)
-		flags.String("name", "", "the agency's name, as it calls itself")
-	}, func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+	{"enrol-agency COUNTRY/AGENCY", "Let an agency publish", 1, func(command *cobra.Command) {
+		keyFlag(command)
+		command.Flags().String("name", "", "the agency's name, as it calls itself")
+	}, func(args []string, command *cobra.Command) (*registryv1.Update, error) {
 		country, agency, err := agencyOf(args[0])
 		if err != nil {
 			return nil, err
 		}
-		public, next, err := publicKey(flags, "key")
+		public, next, err := publicKey(command, "key")
 		if err != nil {
 			return nil, err
 		}
-		name, _ := flags.GetString("name")
+		name, _ := command.Flags().GetString("name")
 		return &registryv1.Update{Change: &registryv1.Update_AgencyEnrolled{AgencyEnrolled: &registryv1.AgencyEnrolled{Agency: &registryv1.Agency{
 			Country: country, Agency: agency, Name: name, PublisherKey: public, PublisherNext: next,
 		}}}}, nil
 	}},
-	{"retire-agency COUNTRY/AGENCY", "End an agency", 1, nil, func(args []string, _ *pflag.FlagSet) (*registryv1.Update, error) {
+	{"retire-agency COUNTRY/AGENCY", "End an agency", 1, nil, func(args []string, _ *cobra.Command) (*registryv1.Update, error) {
 		country, agency, err := agencyOf(args[0])
 		return &registryv1.Update{Change: &registryv1.Update_AgencyRetired{AgencyRetired: &registryv1.AgencyRetired{Country: country, Agency: agency}}}, err
 	}},
 	{"enrol-key OWNER", "Give a key to an owner that has none: COUNTRY/agency, COUNTRY:mirror, COUNTRY:identity", 1, keyFlag,
-		func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
-			owner, public, next, err := ownedKey(args[0], flags)
+		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
+			owner, public, next, err := ownedKey(args[0], command)
 			return &registryv1.Update{Change: &registryv1.Update_KeyEnrolled{KeyEnrolled: &registryv1.KeyEnrolled{Owner: owner, PublicKey: public, Next: next}}}, err
 		}},
 	{"rotate-key OWNER", "Exchange an owner's key for the successor that it was enrolled with", 1, keyFlag,
-		func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
-			owner, public, next, err := ownedKey(args[0], flags)
+		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
+			owner, public, next, err := ownedKey(args[0], command)
 			return &registryv1.Update{Change: &registryv1.Update_KeyRotated{KeyRotated: &registryv1.KeyRotated{Owner: owner, PublicKey: public, Next: next}}}, err
 		}},
-	{"revoke-key OWNER", "End an owner's key", 1, func(flags *pflag.FlagSet) {
-		flags.Uint64("doubted-from", 0, "log index from which the owner no longer vouches for what it signed (0: vouches for all)")
-	}, func(args []string, flags *pflag.FlagSet) (*registryv1.Update, error) {
+	{"revoke-key OWNER", "End an owner's key", 1, func(command *cobra.Command) {
+		command.Flags().Uint64("doubted-from", 0, "log index from which the owner no longer vouches for what it signed (0: vouches for all)")
+	}, func(args []string, command *cobra.Command) (*registryv1.Update, error) {
 		owner, err := ownerOf(args[0])
-		doubted, _ := flags.GetUint64("doubted-from")
+		doubted, _ := command.Flags().GetUint64("doubted-from")
 		return &registryv1.Update{Change: &registryv1.Update_KeyRevoked{KeyRevoked: &registryv1.KeyRevoked{Owner: owner, DoubtedFrom: doubted}}}, err
 	}},
 }
 
-func ownedKey(text string, flags *pflag.FlagSet) (owner *registryv1.KeyOwner, public, next []byte, err error) {
+func ownedKey(text string, command *cobra.Command) (owner *registryv1.KeyOwner, public, next []byte, err error) {
 	if owner, err = ownerOf(text); err != nil {
 		return nil, nil, nil, err
 	}
-	public, next, err = publicKey(flags, "key")
+	public, next, err = publicKey(command, "key")
 	return owner, public, next, err
 }
 

@@ -32,6 +32,7 @@ type file struct {
 	Charter   string `yaml:"charter"`   // all: path of this party's own copy
 	Listen    string `yaml:"listen"`    // hub, publisher, desk: host:port
 	Key       string `yaml:"key"`       // notary, publisher, desk: path
+	NextKey   string `yaml:"next_key"`  // the key that it is to be rotated to, where it is here already; may be missing
 
 	// How the role's key files are sealed; one of the two.
 	PassphraseFile string `yaml:"passphrase_file"` // path of a file that holds one line
@@ -79,6 +80,9 @@ func serveCommands() []*cobra.Command {
 		serve.Flags().StringVar(&path, "config", role.name+".yaml", "configuration file")
 		serve.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the role does")
 		parent.AddCommand(serve)
+		if role.name == "hub" {
+			parent.AddCommand(hubConfigCommand())
+		}
 		all = append(all, parent)
 	}
 	return all
@@ -96,9 +100,6 @@ func readSettings(path string) (settings, error) {
 	if err := decoder.Decode(&s.file); err != nil {
 		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	if err := s.decided(); err != nil {
-		return settings{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
 	message, err := os.ReadFile(s.Charter)
 	if err != nil {
 		return settings{}, fmt.Errorf("configuration %s: charter: %w", path, err)
@@ -110,7 +111,7 @@ func readSettings(path string) (settings, error) {
 }
 
 // decided refuses a configuration that leaves open how the keys are sealed: every
-// role has one, the hub the broker's secret.
+// role that is served has one, the hub the broker's secret.
 func (f file) decided() error {
 	switch {
 	case f.PassphraseFile != "" && f.Unsealed:
@@ -123,18 +124,26 @@ func (f file) decided() error {
 }
 
 func (s settings) lock() (keyfile.Lock, error) {
+	if err := s.decided(); err != nil {
+		return keyfile.Lock{}, fmt.Errorf("configuration: %w", err)
+	}
 	if s.Unsealed {
 		return keyfile.Unsealed, nil
 	}
 	return keyfile.PassphraseFile(s.PassphraseFile)
 }
 
-func (s settings) key() (crypto.Signer, error) {
+// keys are the role's key, and its successor where that is here: nil where it is not.
+func (s settings) keys() (key, next crypto.Signer, err error) {
 	lock, err := s.lock()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return keyfile.Load(s.Key, lock)
+	if key, err = keyfile.Load(s.Key, lock); err != nil || s.NextKey == "" {
+		return key, nil, err
+	}
+	next, err = keyfile.Load(s.NextKey, lock)
+	return key, next, err
 }
 
 func (s settings) stream(user string) stream.Config {
@@ -157,12 +166,12 @@ func serveHub(ctx context.Context, s settings) error {
 }
 
 func serveNotary(ctx context.Context, s settings) error {
-	key, err := s.key()
+	key, next, err := s.keys()
 	if err != nil {
 		return err
 	}
 	n, err := notary.New(notary.Config{
-		Directory: s.Directory, Charter: s.charter, Key: key, Stream: s.stream(stream.NotaryUser), Logger: s.log,
+		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(stream.NotaryUser), Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -171,7 +180,7 @@ func serveNotary(ctx context.Context, s settings) error {
 }
 
 func servePublisher(ctx context.Context, s settings) error {
-	key, err := s.key()
+	key, next, err := s.keys()
 	if err != nil {
 		return err
 	}
@@ -183,7 +192,7 @@ func servePublisher(ctx context.Context, s settings) error {
 		return err
 	}
 	p, err := publisher.New(ctx, publisher.Config{
-		Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key,
+		Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next,
 		Stream: s.stream(stream.PublisherUser(s.Country, s.Agency)), Listen: s.Listen, Token: token, Logger: s.log,
 	})
 	if err != nil {
@@ -194,13 +203,13 @@ func servePublisher(ctx context.Context, s settings) error {
 }
 
 func serveDesk(ctx context.Context, s settings) error {
-	key, err := s.key()
+	key, next, err := s.keys()
 	if err != nil {
 		return err
 	}
 	var pages *console.Console
 	d, err := desk.New(ctx, desk.Config{
-		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key,
+		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next,
 		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()
