@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -167,10 +166,20 @@ func (b *book) own(owner string, key []byte) error {
 	return nil
 }
 
-// checkText refuses words that would not be read the same everywhere.
+// hidden are the characters that no text of the registry has: controls, and
+// those that turn text around or cannot be seen. They are listed, not asked of
+// package unicode: its tables change, and two readers must not differ.
+var hidden = [][2]rune{
+	{0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x61c, 0x61c}, {0x200b, 0x200b}, {0x200e, 0x200f},
+	{0x2028, 0x202e}, {0x2060, 0x2069}, {0xfeff, 0xfeff},
+}
+
+// checkText refuses words that would not be seen the same everywhere.
 func checkText(what, text string, limit int) error {
-	hidden := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
-	if text == "" || len(text) > limit || strings.ContainsFunc(text, hidden) {
+	bad := func(r rune) bool {
+		return slices.ContainsFunc(hidden, func(span [2]rune) bool { return r >= span[0] && r <= span[1] })
+	}
+	if text == "" || len(text) > limit || strings.ContainsFunc(text, bad) {
 		return fmt.Errorf("%s: want 1 to %d bytes of text on one line, without control or invisible characters", what, limit)
 	}
 	return nil
