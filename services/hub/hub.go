@@ -166,7 +166,7 @@ func (h *Hub) serve() error {
 
 func (h *Hub) connect() error {
 	var err error
-	h.nc, err = nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)), nats.MaxReconnects(-1),
+	h.nc, err = nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)), nats.MaxReconnects(-1), nats.Timeout(20*time.Second),
 		nats.CustomInboxPrefix(stream.InboxPrefix(hubUser)), nats.InProcessServer(h.server))
 	if err != nil {
 		return fmt.Errorf("connecting to the own server: %w", err)

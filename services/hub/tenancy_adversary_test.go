@@ -230,6 +230,7 @@ func (w *world) everyone(country string) []*attacker {
 func (w *world) says(country, agency string, addresses ...string) {
 	w.t.Helper()
 	conn := dial(w.t, w.Hub, stream.PublisherUser(country, agency))
+	until(w.t, "it is connected", conn.Connected)
 	for _, address := range addresses {
 		subject := "evt." + address + "." + country + "." + agency + ".site.reported"
 		if _, err := conn.Publish(w.t.Context(), subject, []byte(country+"/"+agency+" to "+address)); err != nil {
@@ -309,9 +310,8 @@ func TestAdversary_T02_PublishByReplySubject(t *testing.T) {
 	if _, err := notary.PublishAfter(t.Context(), 0, stream.LeavesSubject, []byte("the notary's leaves")); err != nil {
 		t.Fatal(err)
 	}
-	if !publishes(dial(t, w.Hub, stream.DeskUser("XB")), stream.CosignPrefix+"XB") {
-		t.Fatal("a desk cannot cosign")
-	}
+	desk := dial(t, w.Hub, stream.DeskUser("XB"))
+	until(t, "a desk cosigns", func() bool { return publishes(desk, stream.CosignPrefix+"XB") })
 	targets := []string{
 		"evt.region.XA.police.x", "evt.region.XA.border.x", "evt.region.XB.police.x", "evt.*.XA.police.x", "evt.region.XA.police.>",
 		"key.region.XA.police.x", "key.region.XB.police.x", "reg.agency.enrolled", "reg.charter.founded",

@@ -104,9 +104,8 @@ func TestAdversary_T03_ReadAForeignAudience(t *testing.T) {
 	w := found(t)
 	w.says("XA", "police", "region")
 	w.says("XB", "police", "pair", "region", "pair")
-	if !publishes(dial(t, w.Hub, stream.PublisherUser("XB", "police")), "key.pair.XB.police.batch") {
-		t.Fatal("no key record to attack")
-	}
+	police := dial(t, w.Hub, stream.PublisherUser("XB", "police"))
+	until(t, "there is a key record to attack", func() bool { return publishes(police, "key.pair.XB.police.batch") })
 	needles := []string{secret, "evt.pair", "key.pair"}
 	for _, a := range w.everyone("XC") {
 		ears := []string{">", "evt.>", "*.>", "$JS.>", "$SYS.>", "_INBOX.>", "_INBOX.desk-XB.>", "_R_.>", "log.>", "key.>", stream.InboxPrefix("hub") + ".>"}
@@ -213,9 +212,8 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	t.Parallel()
 	w := found(t)
 	w.says("XA", "police", "pair", "pair", "pair", "region")
-	if !publishes(dial(t, w.Hub, stream.PublisherUser("XA", "police")), "key.pair.XA.police.batch") {
-		t.Fatal("no key record")
-	}
+	police := dial(t, w.Hub, stream.PublisherUser("XA", "police"))
+	until(t, "there is a key record", func() bool { return publishes(police, "key.pair.XA.police.batch") })
 	desk := w.attack(stream.DeskUser("XB"))
 	next := func(streamName, how string) *nats.Msg {
 		return request("HUB.API.CONSUMER.MSG.NEXT."+streamName+".desk-XB", how)
@@ -227,6 +225,7 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	read := desk.answers(fetch)
 	w.submit(registrytest.Quit("pair", "XB"), "root XB")
 	out := dial(t, w.Hub, stream.PublisherUser("XB", "police"))
+	until(t, "XB's agency is connected", out.Connected)
 	until(t, "the hub enforces it", func() bool { return !publishes(out, "evt.pair.XB.police.marker") })
 	if now := w.places(stream.Events)["desk-XB"] + w.places(stream.Keys)["desk-XB"]; strings.Contains(now, ".pair.") {
 		t.Errorf("XB's consumers after its accounts: %s", now)

@@ -143,9 +143,8 @@ func TestAdversary_T06_AnothersKeyRecordOverwritten(t *testing.T) {
 	foreign := []string{"key.region.XB.police.batch", "key.pair.XB.police.batch", "key.region.XA.border.batch", "key.region.XC.police.batch"}
 	for _, subject := range append(foreign, "key.region.XA.police.batch") {
 		token := strings.Split(subject, ".")
-		if !publishes(dial(t, w.Hub, stream.PublisherUser(token[2], token[3])), subject) {
-			t.Fatalf("%s: no record to attack", subject)
-		}
+		agency := dial(t, w.Hub, stream.PublisherUser(token[2], token[3]))
+		until(t, "there is a record to attack", func() bool { return publishes(agency, subject) })
 	}
 	before := w.holds()
 	for _, a := range w.everyone("XA") {
