@@ -45,7 +45,7 @@ func (w *world) attack(user string) *attacker {
 	} else {
 		credentials = w.file(user)
 	}
-	nc, err := nats.Connect(w.URL(), nats.UserCredentialBytes(credentials), nats.CustomInboxPrefix(a.inbox), nats.NoReconnect(), nats.Name(a.name),
+	nc, err := nats.Connect(w.URL(), nats.UserCredentialBytes(credentials), nats.CustomInboxPrefix(a.inbox), nats.NoReconnect(), nats.Name(a.name), nats.Timeout(deadline),
 		nats.SkipSubjectValidation(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if found := violation.FindStringSubmatch(err.Error()); found != nil {
 				a.mu.Lock()
@@ -70,7 +70,7 @@ const (
 	silence  = "silence" // nothing came in time
 )
 
-// patience is how long requests may stay unanswered, all of them together.
+// patience is how long nothing may come, until what is unanswered then is silence.
 const patience = 600 * time.Millisecond
 
 // ask sends all requests at once, those that name no reply with an own one, and
@@ -95,19 +95,24 @@ func (a *attacker) ask(t *testing.T, requests ...*nats.Msg) []string {
 			t.Fatalf("%s on %q: %v", a.name, m.Subject, err)
 		}
 	}
-	if err := a.nc.Flush(); err != nil && !strings.Contains(err.Error(), "Permissions Violation") {
+	if err := a.nc.FlushTimeout(3 * deadline); err != nil && !strings.Contains(err.Error(), "Permissions Violation") {
 		t.Fatalf("%s: %v", a.name, err)
 	}
 	outcomes := make([]string, len(requests))
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(patience); ; <-ticker.C {
-		open := false
+	before, since := len(requests)+1, time.Now()
+	for ; ; <-ticker.C {
+		open := 0
 		for i, m := range requests {
-			outcomes[i] = a.outcome(m)
-			open = open || outcomes[i] == silence
+			if outcomes[i] = a.outcome(m); outcomes[i] == silence {
+				open++
+			}
 		}
-		if !open || time.Now().After(end) {
+		if open < before {
+			before, since = open, time.Now()
+		}
+		if open == 0 || time.Since(since) > patience {
 			return outcomes
 		}
 	}

@@ -224,9 +224,8 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	until(t, "XB reads", func() bool { return len(desk.answers(fetch)) == 5 && len(desk.answers(keys)) == 1 })
 	read := desk.answers(fetch)
 	w.submit(registrytest.Quit("pair", "XB"), "root XB")
-	out := dial(t, w.Hub, stream.PublisherUser("XB", "police"))
-	until(t, "XB's agency is connected", out.Connected)
-	until(t, "the hub enforces it", func() bool { return !publishes(out, "evt.pair.XB.police.marker") })
+	out := w.attack(stream.PublisherUser("XB", "police"))
+	until(t, "the hub enforces it", func() bool { return out.ask(t, request("evt.pair.XB.police.marker", ""))[0] == nobody })
 	if now := w.places(stream.Events)["desk-XB"] + w.places(stream.Keys)["desk-XB"]; strings.Contains(now, ".pair.") {
 		t.Errorf("XB's consumers after its accounts: %s", now)
 	}
