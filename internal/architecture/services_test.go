@@ -18,9 +18,9 @@ func technologies() []rule {
 			"./pkg/stream/...",
 			"./services/hub", // administers the server that it embeds: streams and consumers, no events
 		},
-		check: never("github.com/nats-io/nats.go/..."),
+		check:  never("github.com/nats-io/nats.go/..."),
 		broken: []example{importing("./services/notary", "github.com/nats-io/nats.go"), importing("./services/desk", "github.com/nats-io/nats.go/jetstream")},
-		sound: []example{importing("./pkg/stream", "github.com/nats-io/nats.go/jetstream"), importing("./services/hub", "github.com/nats-io/nats.go/jetstream"), importingIn("x_test.go", "./services/desk", "github.com/nats-io/nats.go")},
+		sound:  []example{importing("./pkg/stream", "github.com/nats-io/nats.go/jetstream"), importing("./services/hub", "github.com/nats-io/nats.go/jetstream"), importingIn("x_test.go", "./services/desk", "github.com/nats-io/nats.go")},
 	}, {
 		says:    "only services/hub embeds the NATS server and derives accounts",
 		because: "the hub alone carries the server and makes its accounts out of the registry; anyone else with the account keys could grant",

@@ -42,7 +42,9 @@ func aChange(t *rapid.T, serial int) *registryv1.Update {
 		func() *registryv1.Update { return EnrolKey(owner, fresh) },
 		func() *registryv1.Update { return EnrolOpening(country, 2, fresh) },
 		func() *registryv1.Update { return RevokeKey(owner, 0) },
-		func() *registryv1.Update { return RotateKey(owner, rapid.SampledFrom(nextNames(country, agency, serial)).Draw(t, "next")) },
+		func() *registryv1.Update {
+			return RotateKey(owner, rapid.SampledFrom(nextNames(country, agency, serial)).Draw(t, "next"))
+		},
 		func() *registryv1.Update { return RotateRoot(country, fresh) },
 		func() *registryv1.Update { return ReplaceRoot(country, fresh) },
 		func() *registryv1.Update { return Form(audience, country, "XA") },

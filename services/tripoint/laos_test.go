@@ -79,7 +79,7 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 		if err := json.Unmarshal(command(t, "audit", "replay", "--data", data, "--output", "json"), &summary); err != nil {
 			t.Fatal(err)
 		}
-		if summary.Desks["LA"].Events == 5 && summary.WitnessedSize == summary.Events {
+		if summary.Desks["LA"].Events == 5 && summary.WitnessedSize == summary.Events && len(summary.CosignedBy) == 4 {
 			break
 		}
 		if time.Now().After(end) {
@@ -87,8 +87,8 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 		}
 	}
 	// The registry's four and its own; of the scenario's 28 nothing.
-	if la := summary.Desks["LA"]; la.Sealed != summary.Events-5 || len(la.Transfers) != 0 || !slices.Contains(summary.CosignedBy, "LA") {
-		t.Errorf("LA: %d sealed, %d transfers; cosigned by %v", la.Sealed, len(la.Transfers), summary.CosignedBy)
+	if la := summary.Desks["LA"]; la.Sealed != summary.Events-5 || len(la.Transfers) != 0 {
+		t.Errorf("LA: %d sealed, %d transfers", la.Sealed, len(la.Transfers))
 	}
 	if len(summary.Findings) != 0 {
 		t.Errorf("findings: %v", summary.Findings)
