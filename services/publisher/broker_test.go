@@ -57,7 +57,7 @@ func startBroker(t testing.TB, directory, listen string, users ...string) (*brok
 		t.Fatal("the broker is not ready")
 	}
 	b.options.Port = b.server.Addr().(*net.TCPAddr).Port
-	if b.admin, err = nats.Connect(b.server.ClientURL(), nats.UserInfo("admin", password)); err != nil {
+	if b.admin, err = nats.Connect(b.server.ClientURL(), nats.UserInfo("admin", password), nats.Timeout(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if b.js, err = jetstream.New(b.admin); err != nil {

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -161,7 +162,7 @@ func (r *running) status() *publisherv1.GetStatusResponse {
 	return status
 }
 
-// until waits for a status, at most 20 s.
+// until waits for a status, at most a minute.
 func (r *running) until(what string, holds func(*publisherv1.GetStatusResponse) bool) {
 	r.t.Helper()
 	var status *publisherv1.GetStatusResponse
@@ -188,7 +189,7 @@ func eventually(t testing.TB, pending func() string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		why := pending()
 		if why == "" {
@@ -257,6 +258,7 @@ func (w *world) notary() *notary {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(conn.Close)
+	connected(w.t, conn)
 	n := &notary{w: w, conn: conn}
 	if n.reader, err = conn.Reader(context.Background(), stream.Events, stream.NotaryUser); err != nil {
 		w.t.Fatal(err)
@@ -281,11 +283,8 @@ func (n *notary) checkpoint(size uint64) translog.Checkpoint {
 	n.w.t.Helper()
 	leaves := &logv1.Leaves{Start: n.frontier.Size(), FirstSequence: n.frontier.Size() + 1}
 	table := map[string]uint32{}
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		messages, err := n.reader.Fetch(context.Background(), 1000, 20*time.Millisecond)
-		if err != nil {
-			n.w.t.Fatal(err)
-		}
+	for deadline := time.Now().Add(time.Minute); ; {
+		messages := fetch(n.w.t, n.reader, n.frontier.Size()+1)
 		for _, m := range messages {
 			n.add(leaves, table, m)
 		}
@@ -370,7 +369,35 @@ func (w *world) as(user string, do func(*stream.Conn)) {
 		w.t.Fatal(err)
 	}
 	defer conn.Close()
+	connected(w.t, conn)
 	do(conn)
+}
+
+// connected waits for a connection: publishing without one fails at once.
+func connected(t testing.TB, conn *stream.Conn) {
+	t.Helper()
+	eventually(t, func() string {
+		if conn.Connected() {
+			return ""
+		}
+		return "waiting for a connection"
+	})
+}
+
+// fetch reads what is there; what was lost on the way is read again from next on.
+func fetch(t testing.TB, reader *stream.Reader, next uint64) []stream.Message {
+	t.Helper()
+	messages, err := reader.Fetch(patient(t), 1000, 100*time.Millisecond)
+	if errors.Is(err, stream.ErrMissed) {
+		if err := reader.Reset(patient(t), next); err != nil {
+			t.Fatal(err)
+		}
+		messages, err = reader.Fetch(patient(t), 1000, time.Second)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return messages
 }
 
 // judged is what every reader concludes from the stream.
@@ -392,11 +419,8 @@ func (w *world) judge() judged {
 			w.t.Fatal(err)
 		}
 		state, memory, roots := registry.New(w.charter.Digest), &verdict.Memory{}, &event.Roots{}
-		for {
-			messages, err := reader.Fetch(context.Background(), 1000, 100*time.Millisecond)
-			if err != nil {
-				w.t.Fatal(err)
-			}
+		for next := uint64(1); ; {
+			messages := fetch(w.t, reader, next)
 			if len(messages) == 0 {
 				return
 			}
@@ -405,7 +429,7 @@ func (w *world) judge() judged {
 				if err != nil {
 					w.t.Fatal(err)
 				}
-				state = j.State
+				state, next = j.State, m.Sequence+1
 				if j.Update {
 					continue
 				}
