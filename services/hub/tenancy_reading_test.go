@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -207,6 +208,62 @@ func TestAdversary_T04_AnothersConsumer(t *testing.T) {
 	}
 }
 
+// nextOfXB asks for messages of XB's desk.
+func nextOfXB(streamName, how string) *nats.Msg {
+	return request("HUB.API.CONSUMER.MSG.NEXT."+streamName+".desk-XB", how)
+}
+
+// silence sees that nothing comes of an audience that XB has left.
+type silence struct {
+	*world
+	js      jetstream.JetStream
+	desk    *attacker // what it had asked for earlier may come still
+	checked int
+}
+
+// came is what two connections of XB have got, and whether a marker is among it.
+func (s *silence) came(a *attacker, marker string) (subjects []string, end bool) {
+	for _, from := range []*attacker{s.desk, a} {
+		from.mu.Lock()
+		for _, messages := range from.came {
+			for _, m := range messages {
+				end = end || string(m.Data) == marker
+				subjects = append(subjects, string(m.Data))
+			}
+		}
+		from.mu.Unlock()
+	}
+	return subjects, end
+}
+
+// of asks, says something that XB may read, and looks at all that came before it.
+func (s *silence) of(t *testing.T, after string, a *attacker, requests ...*nats.Msg) (read []string) {
+	t.Helper()
+	a.ask(t, append(requests, nextOfXB(stream.Events, `{"batch":1000,"expires":60000000000}`))...)
+	s.checked++
+	marker := fmt.Sprint("marker ", s.checked)
+	// A fetch that was open while its account changed takes messages to nowhere,
+	// until it has had as many as it asked for (a stream.Reader notices): say it again.
+	said := time.Time{}
+	until(t, "XB reads what is for it, "+after, func() bool {
+		if _, end := s.came(a, marker); end || time.Since(said) < 300*time.Millisecond {
+			return end
+		}
+		said = time.Now()
+		if _, err := s.js.Publish(t.Context(), "evt.region.XA.police.marker", []byte(marker)); err != nil {
+			t.Fatal(err)
+		}
+		return false
+	})
+	subjects, _ := s.came(a, marker)
+	for _, data := range subjects {
+		if strings.Contains(data, "to pair") {
+			t.Errorf("%s: XB reads %q", after, data)
+		}
+	}
+	return subjects
+}
+
 // T07: an audience left in the middle of a fetch, then a reset to the beginning.
 func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	t.Parallel()
@@ -215,11 +272,8 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	police := dial(t, w.Hub, stream.PublisherUser("XA", "police"))
 	until(t, "there is a key record", func() bool { return publishes(police, "key.pair.XA.police.batch") })
 	desk := w.attack(stream.DeskUser("XB"))
-	next := func(streamName, how string) *nats.Msg {
-		return request("HUB.API.CONSUMER.MSG.NEXT."+streamName+".desk-XB", how)
-	}
 	// The fetch: five are there, and it waits for more. Nothing is acknowledged.
-	fetch, keys := next(stream.Events, `{"batch":8,"expires":60000000000}`), next(stream.Keys, `{"batch":8,"expires":60000000000}`)
+	fetch, keys := nextOfXB(stream.Events, `{"batch":8,"expires":60000000000}`), nextOfXB(stream.Keys, `{"batch":8,"expires":60000000000}`)
 	desk.ask(t, fetch, keys)
 	until(t, "XB reads", func() bool { return len(desk.answers(fetch)) == 5 && len(desk.answers(keys)) == 1 })
 	read := desk.answers(fetch)
@@ -234,66 +288,23 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "key.pair.XA.police.later", []byte("XA/police to pair")); err != nil {
 		t.Fatal(err)
 	}
-	checked := 0
-	// quiet asks, says something that XB may read, and looks at all that came before it.
-	quiet := func(after string, a *attacker, requests ...*nats.Msg) (read []string) {
-		t.Helper()
-		last := next(stream.Events, `{"batch":1000,"expires":60000000000}`)
-		a.ask(t, append(requests, last)...)
-		checked++
-		marker := fmt.Sprint("marker ", checked)
-		came := func() (subjects []string, end bool) {
-			for _, from := range []*attacker{desk, a} {
-				from.mu.Lock()
-				for _, messages := range from.came {
-					for _, m := range messages {
-						if string(m.Data) == marker {
-							end = true
-						}
-						subjects = append(subjects, string(m.Data))
-					}
-				}
-				from.mu.Unlock()
-			}
-			return subjects, end
-		}
-		// A fetch that was open while its account changed takes messages to nowhere,
-		// until it has had as many as it asked for (a stream.Reader notices): say it again.
-		said := time.Time{}
-		until(t, "XB reads what is for it, "+after, func() bool {
-			if _, end := came(); end || time.Since(said) < 300*time.Millisecond {
-				return end
-			}
-			said = time.Now()
-			if _, err := js.Publish(t.Context(), "evt.region.XA.police.marker", []byte(marker)); err != nil {
-				t.Fatal(err)
-			}
-			return false
-		})
-		subjects, _ := came()
-		for _, data := range subjects {
-			if strings.Contains(data, "to pair") {
-				t.Errorf("%s: XB reads %q", after, data)
-			}
-		}
-		return subjects
-	}
+	quiet := (&silence{world: w, js: js, desk: desk}).of
 	desk.mu.Lock()
 	clear(desk.came) // what it read before it left is its own
 	desk.mu.Unlock()
-	quiet("with the fetch that was open", desk)
+	quiet(t, "with the fetch that was open", desk)
 	var again []*nats.Msg
 	for _, m := range read {
 		again = append(again, request(m.Reply, "-NAK"))
 	}
-	if got := quiet("when it wants the same again", desk, again...); !slices.Contains(got, "XA/police to region") {
+	if got := quiet(t, "when it wants the same again", desk, again...); !slices.Contains(got, "XA/police to region") {
 		t.Errorf("it does not get again what it may read: the attack did not take place; it has %q", got)
 	}
 	for _, a := range []*attacker{desk, w.attack("insider XB")} {
 		for _, sequence := range []int{1, 3, 9} {
 			reset := fmt.Sprintf(`{"seq":%d}`, sequence)
-			quiet(fmt.Sprintf("after a reset to %d by %s", sequence, a.name), a, request("HUB.API.CONSUMER.RESET.EVENTS.desk-XB", reset),
-				request("HUB.API.CONSUMER.RESET.KEYS.desk-XB", `{"seq":1}`), next(stream.Keys, `{"batch":100,"no_wait":true}`))
+			quiet(t, fmt.Sprintf("after a reset to %d by %s", sequence, a.name), a, request("HUB.API.CONSUMER.RESET.EVENTS.desk-XB", reset),
+				request("HUB.API.CONSUMER.RESET.KEYS.desk-XB", `{"seq":1}`), nextOfXB(stream.Keys, `{"batch":100,"no_wait":true}`))
 		}
 	}
 }
