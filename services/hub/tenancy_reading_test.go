@@ -213,8 +213,8 @@ func nextOfXB(streamName, how string) *nats.Msg {
 	return request("HUB.API.CONSUMER.MSG.NEXT."+streamName+".desk-XB", how)
 }
 
-// silence sees that nothing comes of an audience that XB has left.
-type silence struct {
+// departure sees that nothing comes of an audience that XB has left.
+type departure struct {
 	*world
 	js      jetstream.JetStream
 	desk    *attacker // what it had asked for earlier may come still
@@ -222,7 +222,7 @@ type silence struct {
 }
 
 // came is what two connections of XB have got, and whether a marker is among it.
-func (s *silence) came(a *attacker, marker string) (subjects []string, end bool) {
+func (s *departure) came(a *attacker, marker string) (subjects []string, end bool) {
 	for _, from := range []*attacker{s.desk, a} {
 		from.mu.Lock()
 		for _, messages := range from.came {
@@ -237,7 +237,7 @@ func (s *silence) came(a *attacker, marker string) (subjects []string, end bool)
 }
 
 // of asks, says something that XB may read, and looks at all that came before it.
-func (s *silence) of(t *testing.T, after string, a *attacker, requests ...*nats.Msg) (read []string) {
+func (s *departure) of(t *testing.T, after string, a *attacker, requests ...*nats.Msg) (read []string) {
 	t.Helper()
 	a.ask(t, append(requests, nextOfXB(stream.Events, `{"batch":1000,"expires":60000000000}`))...)
 	s.checked++
@@ -288,7 +288,7 @@ func TestAdversary_T07_AudienceLeftInTheMiddleOfAFetch(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "key.pair.XA.police.later", []byte("XA/police to pair")); err != nil {
 		t.Fatal(err)
 	}
-	quiet := (&silence{world: w, js: js, desk: desk}).of
+	quiet := (&departure{world: w, js: js, desk: desk}).of
 	desk.mu.Lock()
 	clear(desk.came) // what it read before it left is its own
 	desk.mu.Unlock()

@@ -75,7 +75,6 @@ func (p *Publisher) show(u *pursuit) {
 	}
 	p.log.Store(now)
 	if now.size > 0 && before.size == 0 || now.state != before.state {
-		p.troubles.note("registry", p.standing(now))
 		for _, audience := range now.state.AudiencesOf(p.config.Country) {
 			p.lanes.of(audience)
 		}
@@ -112,6 +111,9 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	}
 	if err := p.settle(ctx, u); err != nil {
 		return err
+	}
+	if u.follower.Size() > 0 { // what was known when it was stopped, be the hub there or not
+		p.troubles.note("registry", p.standing(p.log.Load()))
 	}
 	reader, err := p.hub.Reader(ctx, stream.Log)
 	if err != nil {
@@ -161,6 +163,9 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			continue
 		}
 		p.troubles.note("following the log", "")
+		if len(messages) < fetchMessages { // as far as the log is: on the way there, much is not so yet
+			p.troubles.note("registry", p.standing(p.log.Load()))
+		}
 	}
 }
 
