@@ -185,8 +185,15 @@ func checkText(what, text string, limit int) error {
 	return nil
 }
 
+// maxNames bounds a list of names: it is looked through for each of them, before
+// anybody knows whether the update is signed.
+const maxNames = 64
+
 // checkNames refuses names that are no tokens, or stand twice.
 func checkNames(what string, names []string) error {
+	if len(names) > maxNames {
+		return fmt.Errorf("%s: %d names, at most %d", what, len(names), maxNames)
+	}
 	for i, name := range names {
 		if err := event.CheckToken(what, name); err != nil {
 			return err
