@@ -71,7 +71,7 @@ func tenancyOf(state registry.State) tenancy {
 		t.addRegistrar(&member)
 		for _, agency := range state.Agencies() {
 			if agency.Country == m.Country {
-				t.addPublisher(&member, state, m, agency)
+				t.addPublisher(&member, state, agency)
 			}
 		}
 		t.accounts = append(t.accounts, member)
@@ -112,24 +112,55 @@ func (t *tenancy) addRegistrar(member *account) {
 }
 
 // addPublisher lets an agency with a valid key publish to the addresses that are
-// open to its country, and nothing else; others may not connect.
-func (t *tenancy) addPublisher(member *account, state registry.State, m registry.Member, a registry.Agency) {
+// open to its country, and nothing else. That of a suspended country is left with
+// the registry; one without a valid key may not connect.
+func (t *tenancy) addPublisher(member *account, state registry.State, a registry.Agency) {
 	own := func(prefix, address string) string { return prefix + address + "." + a.Country + "." + a.ID + ".>" }
 	publisher := user{name: stream.PublisherUser(a.Country, a.ID), renewed: a.KeysRevoked}
-	if _, valid := state.Key(a.Key); !valid || a.Retired != 0 || m.Status != registry.Active {
+	if _, valid := state.Key(a.Key); !valid || a.Retired != 0 {
 		member.refused = append(member.refused, publisher)
 		return
 	}
 	publisher.may(own("evt.", "*"), own("key.", "*"))
-	for _, id := range state.AudiencesOf(a.Country) {
+	for _, id := range state.AudiencesOf(a.Country) { // none for a suspended country
 		audience, _ := state.Audience(id)
 		for _, prefix := range []string{"evt.", "key."} {
 			subject := own(prefix, audience.Address())
 			publisher.grants = append(publisher.grants, grant{subject: subject, local: subject, answers: oneAnswer})
 		}
 	}
-	t.reads(&publisher, consumer{stream.Events, publisher.name, []string{"reg.>"}}, consumer{stream.Log, publisher.name, []string{"log.>"}})
+	t.readsRegistry(&publisher)
 	member.users = append(member.users, publisher)
+}
+
+// readsRegistry gives a user the registry and the log's tree.
+func (t *tenancy) readsRegistry(u *user) {
+	t.reads(u, consumer{stream.Events, u.name, []string{"reg.>"}}, consumer{stream.Log, u.name, []string{"log.>"}})
+}
+
+// farewell is a tenancy between two: those who may not connect any more may still
+// read why, and do nothing else. ok is false where nobody goes.
+func farewell(before, after tenancy) (between tenancy, ok bool) {
+	between = tenancy{accounts: slices.Clone(after.accounts), consumers: slices.Clone(after.consumers)}
+	for _, old := range before.accounts {
+		at := slices.IndexFunc(between.accounts, func(a account) bool { return a.name == old.name })
+		if at < 0 {
+			continue
+		}
+		a := between.accounts[at]
+		a.users, a.refused = slices.Clone(a.users), slices.Clone(a.refused)
+		for _, u := range old.users {
+			named := func(other user) bool { return other.name == u.name }
+			if u.name == stream.AuditUser || slices.ContainsFunc(a.users, named) {
+				continue
+			}
+			reader := user{name: u.name, renewed: u.renewed, allow: slices.Clone(u.allow)}
+			between.readsRegistry(&reader)
+			a.users, a.refused, a.closed, ok = append(a.users, reader), slices.DeleteFunc(a.refused, named), false, true
+		}
+		between.accounts[at] = a
+	}
+	return between, ok
 }
 
 func (t *tenancy) addAuditor() {

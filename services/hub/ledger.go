@@ -100,12 +100,31 @@ func (h *Hub) followRegistry(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		before := tenancyOf(h.ledger.state)
 		if place.Sequence.Stream < h.ledger.next || !h.ledger.take(place.Sequence.Stream, m.Subject(), m.Data()) {
 			continue
 		}
-		if err := h.gate.apply(ctx, h.js, tenancyOf(h.ledger.state)); err != nil {
+		if err := h.enforce(ctx, before, tenancyOf(h.ledger.state)); err != nil {
 			return err
 		}
 		h.config.Logger.Info("the registry has changed, and is enforced", "index", place.Sequence.Stream-1, "subject", m.Subject())
 	}
+}
+
+// parting is how long those who are shut out may still read why. They can do
+// nothing else from the first moment on.
+const parting = 2 * time.Second
+
+// enforce goes from one tenancy to the next.
+func (h *Hub) enforce(ctx context.Context, before, after tenancy) error {
+	if between, ok := farewell(before, after); ok {
+		if err := h.gate.apply(ctx, h.js, between); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(parting):
+		}
+	}
+	return h.gate.apply(ctx, h.js, after)
 }
