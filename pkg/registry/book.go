@@ -174,12 +174,23 @@ var hidden = [][2]rune{
 	{0x2028, 0x202e}, {0x2060, 0x2069}, {0xfeff, 0xfeff},
 }
 
+func isHidden(r rune) bool {
+	return slices.ContainsFunc(hidden, func(span [2]rune) bool { return r >= span[0] && r <= span[1] })
+}
+
+// plain makes text that nobody has checked fit to be shown.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if isHidden(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
 // checkText refuses words that would not be seen the same everywhere.
 func checkText(what, text string, limit int) error {
-	bad := func(r rune) bool {
-		return slices.ContainsFunc(hidden, func(span [2]rune) bool { return r >= span[0] && r <= span[1] })
-	}
-	if text == "" || len(text) > limit || strings.ContainsFunc(text, bad) {
+	if text == "" || len(text) > limit || strings.ContainsFunc(text, isHidden) {
 		return fmt.Errorf("%s: want 1 to %d bytes of text on one line, without control or invisible characters", what, limit)
 	}
 	return nil

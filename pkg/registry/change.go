@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"fmt"
+
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -12,6 +14,9 @@ const charterScope scope = "the charter"
 
 func countryScope(country string) scope { return scope("country " + country) }
 func audienceScope(id string) scope     { return scope("audience " + id) }
+
+// String is the scope in a reason: whoever hands in an update can name any.
+func (s scope) String() string { return fmt.Sprintf("%.64s", plain(string(s))) }
 
 // change is one kind of update.
 type change interface {

@@ -60,13 +60,18 @@ func (s State) Review(index uint64, signed *registryv1.SignedUpdate) (Review, er
 	return r, nil
 }
 
-// Say tells in plain words what an update changes in this state.
+// Say tells in plain words what an update changes in this state. Of one that
+// does not apply nothing is checked: its words can be as long as a message.
 func (s State) Say(update *registryv1.Update) []string {
 	c := changeOf(update)
 	if c == nil {
 		return []string{"Changes nothing that this version knows."}
 	}
-	return c.words(s.book.clone())
+	said := c.words(s.book.clone())
+	for i, words := range said {
+		said[i] = plain(words)
+	}
+	return said
 }
 
 // Read decodes a message of the registry. Its update says nothing before it is applied.
