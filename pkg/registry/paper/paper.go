@@ -51,12 +51,28 @@ func Fold(charter event.Digest, book *registryv1.Book, before uint64) (registry.
 			told.Digest, told.Says = event.DigestOf(signed.GetUpdate()), state.Say(update)
 		}
 		state, told.Refused = state.Apply(index, entry.GetSubject(), entry.GetMessage())
+		if told.Refused != nil {
+			told.Says = clip(told.Says)
+		}
 		entries = append(entries, told)
 	}
 	if !state.Founded() && before > 0 {
 		return state, entries, fmt.Errorf("the book does not found the charter %s: it is of another log, or its beginning is missing", charter)
 	}
 	return state, entries, nil
+}
+
+// clip bounds the words of an update that was refused, of which nothing was
+// checked. Those of one that applies, or could, are never cut: somebody signs them.
+func clip(says []string) []string {
+	const lines, characters = 8, 400
+	if len(says) > lines {
+		says = append(says[:lines:lines], fmt.Sprintf("And %d more.", len(says)-lines))
+	}
+	for i, words := range says {
+		says[i] = fmt.Sprintf("%.*s", characters, words)
+	}
+	return says
 }
 
 // End is an index above all that the book has.
