@@ -59,7 +59,11 @@ func proposeCommand(from *source) *cobra.Command {
 }
 
 func (s *source) propose(command *cobra.Command, change *registryv1.Update, expires uint64, out string) error {
-	charter, book, err := s.read(command.Context())
+	charter, whole, err := s.read(command.Context())
+	if err != nil {
+		return err
+	}
+	book, err := paper.Applied(charter.Digest, whole)
 	if err != nil {
 		return err
 	}

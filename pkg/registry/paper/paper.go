@@ -84,6 +84,22 @@ func End(book *registryv1.Book) uint64 {
 	return end
 }
 
+// Applied is a book without what was refused, and so changed nothing: what a
+// proposal is sent with. Anybody with a connection can fill the log with the rest.
+func Applied(charter event.Digest, book *registryv1.Book) (*registryv1.Book, error) {
+	_, entries, err := Fold(charter, book, End(book))
+	if err != nil {
+		return nil, err
+	}
+	kept := &registryv1.Book{LogSize: End(book)}
+	for i, entry := range entries {
+		if entry.Refused == nil {
+			kept.Entries = append(kept.Entries, book.GetEntries()[i])
+		}
+	}
+	return kept, nil
+}
+
 // OpenBook reads a book's file.
 func OpenBook(data []byte) (*registryv1.Book, error) {
 	book := &registryv1.Book{}

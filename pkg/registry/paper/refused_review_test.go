@@ -45,3 +45,34 @@ func TestRefusedUpdatesSayLittle(t *testing.T) {
 		t.Errorf("refused: %v, in %d bytes of words", last.Refused, len(strings.Join(last.Says, "")))
 	}
 }
+
+// Whoever has a connection can hand in what is refused, as often as he likes, and
+// the log keeps it. It must not make proposals too large to be read.
+func TestProposalsLeaveOutWhatWasRefused(t *testing.T) {
+	l, whole := flood(t, 300)
+	book, err := paper.Applied(l.Charter.Digest, whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := paper.Encode(&registryv1.Proposal{Signed: &registryv1.SignedUpdate{Update: []byte("u")}, Book: book})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := paper.OpenProposal(file); err != nil {
+		t.Errorf("a proposal after a flood: %v", err)
+	}
+	if len(book.GetEntries()) != len(l.Entries) || paper.End(book) != paper.End(whole) {
+		t.Errorf("%d entries up to %d, want %d up to %d", len(book.GetEntries()), paper.End(book), len(l.Entries), paper.End(whole))
+	}
+	before, _, err := paper.Fold(l.Charter.Digest, whole, paper.End(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, _, err := paper.Fold(l.Charter.Digest, book, paper.End(book))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gone, come := registry.Diff(before.Overview(), after.Overview()); len(gone)+len(come) > 0 {
+		t.Errorf("another registry: gone %q, come %q", gone, come)
+	}
+}
