@@ -53,14 +53,14 @@ func (c retentionAmended) words(before *book) []string {
 func (c memberAdmitted) words(*book) []string {
 	m := c.GetMember()
 	return []string{
-		fmt.Sprintf("%s becomes a member. Its roots count towards the threshold, its mirror towards the quorum.", m.GetCountry()),
+		fmt.Sprintf("%s becomes a member. Its root counts towards the threshold, its mirror towards the quorum.", m.GetCountry()),
 		"It reads nothing yet: for that it has to join an audience, and then reads what is said from then on.",
 		fmt.Sprintf("Its root key is %x, its mirror key %x.", m.GetRootKey(), m.GetMirrorKey()),
 	}
 }
 
 func (c memberSuspended) words(before *book) []string {
-	said := []string{fmt.Sprintf("%s is suspended: it publishes, reads and cosigns nothing until it is reinstated. The reason given: %s", c.GetCountry(), c.GetReason())}
+	said := []string{fmt.Sprintf("%s is suspended: it publishes, reads and cosigns nothing until it is reinstated. The reason given: %s.", c.GetCountry(), strings.TrimRight(c.GetReason(), "."))}
 	return append(said, seatsOf(before, c.GetCountry(), "It stops reading the audience %s.")...)
 }
 
