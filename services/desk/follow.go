@@ -109,9 +109,9 @@ func (d *Desk) followStream(ctx context.Context) error {
 			if err := d.prove(ctx, r, anchor, began, fetched); err != nil {
 				return err
 			}
-			d.tell()
 		}
 		if len(fetched) == 0 {
+			d.tell()
 			continue
 		}
 		unproven = false
@@ -122,6 +122,7 @@ func (d *Desk) followStream(ctx context.Context) error {
 		if err := d.takeIn(ctx, fresh); err != nil {
 			return err
 		}
+		d.tell()
 		if len(fresh) > 0 {
 			last = fresh[len(fresh)-1]
 		}
@@ -183,7 +184,6 @@ func (d *Desk) takeIn(ctx context.Context, fresh []journal.Message) error {
 	if _, err := d.book.read(ctx); err != nil {
 		return err
 	}
-	d.tell()
 	d.journaled.notify()
 	if err := d.at("journaled"); err != nil {
 		return err

@@ -97,9 +97,6 @@ func (d *Desk) mirrors(state registry.State) string {
 
 // tell writes a new standing to the desk's log, once.
 func (d *Desk) tell() {
-	if _, next := d.book.known(); next == 0 && d.conn.Refused() == nil {
-		return // nothing of the log is here yet
-	}
 	now := d.stands()
 	d.telling.Lock()
 	defer d.telling.Unlock()
