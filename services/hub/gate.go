@@ -133,16 +133,16 @@ func (g *gate) forget(t tenancy) error {
 			admitted[u.name] = true
 		}
 	}
-	files, err := filepath.Glob(g.credentials("*"))
+	files, err := os.ReadDir(filepath.Dir(g.credentials("")))
 	if err != nil {
 		return fmt.Errorf("listing credentials: %w", err)
 	}
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-		if admitted[name] {
+		name, ours := strings.CutSuffix(file.Name(), ".creds")
+		if !ours || admitted[name] {
 			continue
 		}
-		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(g.credentials(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("removing credentials: %w", err)
 		}
 		delete(g.users, name)
