@@ -28,3 +28,15 @@ func opened(t *testing.T, directory string) *Hub {
 func TestDirectoryIsNoPattern(t *testing.T) {
 	opened(t, filepath.Join(t.TempDir(), "hub [1"))
 }
+
+// The server's default of 1,000 consumers a stream would be used up by one
+// member's agencies, and then nobody's updates be enforced.
+func TestConsumersAreNotLimited(t *testing.T) {
+	status, err := opened(t, t.TempDir()).server.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limits := status.JetStream.Limits; limits.DefaultMaxConsumers != -1 {
+		t.Errorf("%d consumers a stream, want no limit", limits.DefaultMaxConsumers)
+	}
+}

@@ -20,7 +20,7 @@ const serverConfig = `# Tripoint: accounts and permissions as the registry has t
 operator: %q
 system_account: %s
 resolver: { type: full, dir: %q, allow_delete: false, interval: "2m" }
-jetstream: { store_dir: %q, sync_interval: always }
+jetstream: { store_dir: %q, sync_interval: always, limits: { default_max_consumers: -1 } }
 max_payload: 4MB
 `
 

@@ -148,6 +148,8 @@ func (h *Hub) serve() error {
 		JetStream: true, StoreDir: h.streams(), SyncAlways: true,
 		TrustedOperators: []*jwt.OperatorClaims{operator}, SystemAccount: operator.SystemAccount,
 		AccountResolver: h.gate.resolver, MaxPayload: 4 << 20,
+		// Else 1,000 a stream: one member's agencies would take all.
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
 	}
 	if port == 0 {
 		options.Port = server.RANDOM_PORT
