@@ -1,11 +1,16 @@
 package hub
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
 
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	"github.com/tripoint/tripoint/pkg/stream"
 )
 
 // opened is a hub that follows nothing.
@@ -38,5 +43,41 @@ func TestConsumersAreNotLimited(t *testing.T) {
 	}
 	if limits := status.JetStream.Limits; limits.DefaultMaxConsumers != -1 {
 		t.Errorf("%d consumers a stream, want no limit", limits.DefaultMaxConsumers)
+	}
+}
+
+// What one member has become too large for does not keep another's revocation
+// out of force.
+func TestOneMembersClaimsDoNotHoldUpAnothers(t *testing.T) {
+	h := opened(t, t.TempDir())
+	t0 := tenancyOf(h.ledger.state)
+	for i := range t0.accounts {
+		a := &t0.accounts[i]
+		switch a.name {
+		case "XA": // its token exceeds what a server reads
+			for n := range 10_000 {
+				a.users[0].grants = append(a.users[0].grants, own(fmt.Sprintf("evt.*.XA.agency-%d.>", n), oneAnswer))
+			}
+		case "XB":
+			a.closed = true
+		}
+	}
+	if err := h.gate.apply(t.Context(), h.js, t0); err == nil {
+		t.Error("claims that are too large were enforced")
+	}
+	key, err := public(h.gate.issuer.keys.account("XB"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := h.gate.resolver.Fetch(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !claims.IsClaimRevoked(&jwt.UserClaims{ClaimsData: jwt.ClaimsData{Subject: stream.DeskUser("XB"), IssuedAt: time.Now().Unix()}}) {
+		t.Error("an account that was closed is open")
 	}
 }

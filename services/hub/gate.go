@@ -52,7 +52,8 @@ func (g *gate) found() error {
 
 // apply makes the broker be as a tenancy says; it may be repeated. The order
 // matters: nobody can publish to a new address before all its readers' consumers
-// have it, and nobody reads on once he may not.
+// have it, and nobody reads on once he may not. After that a fault with one
+// account does not keep the others' changes out of force.
 func (g *gate) apply(ctx context.Context, js jetstream.JetStream, t tenancy) error {
 	if err := provideConsumers(ctx, js, t.consumers); err != nil {
 		return err
@@ -61,24 +62,28 @@ func (g *gate) apply(ctx context.Context, js jetstream.JetStream, t tenancy) err
 	if err != nil {
 		return err
 	}
-	if err := g.enforce(own); err != nil {
+	faults := []error{g.enforce(own)}
+	for _, a := range t.accounts {
+		faults = append(faults, g.open(a))
+	}
+	return errors.Join(append(faults, g.forget(t))...)
+}
+
+// open lets a member's users do what they may, and no others do anything.
+func (g *gate) open(a account) error {
+	claims, err := g.issuer.member(a)
+	if err != nil {
 		return err
 	}
-	for _, a := range t.accounts {
-		claims, err := g.issuer.member(a)
-		if err != nil {
+	if err := g.enforce(claims); err != nil {
+		return err
+	}
+	for _, u := range a.users {
+		if err := g.admit(a.name, u); err != nil {
 			return err
-		}
-		if err := g.enforce(claims); err != nil {
-			return err
-		}
-		for _, u := range a.users {
-			if err := g.admit(a.name, u); err != nil {
-				return err
-			}
 		}
 	}
-	return g.forget(t)
+	return nil
 }
 
 // enforce puts an account's claims into force, where they are others than
