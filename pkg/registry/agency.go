@@ -13,7 +13,7 @@ type Agency struct {
 	Country, ID, Name string
 	Key               event.KeyID // its valid key; zero: none
 	Retired           uint64      // log index; 0: it is not
-	KeysRevoked       int         // how many of its keys were lost so far
+	KeysRevoked       int         // how many of its keys were revoked so far, or ended as its country left
 }
 
 const maxName = 200 // bytes

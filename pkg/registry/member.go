@@ -29,7 +29,7 @@ type Member struct {
 	Mirror         ed25519.PublicKey // nil: none is valid
 	RootNext       event.Digest      // commitment to the next root; zero: none
 	MirrorNext     event.Digest      // likewise
-	MirrorsRevoked int               // how many mirror keys were lost so far
+	MirrorsRevoked int               // how many mirror keys were revoked so far, or ended as it left
 
 }
 
@@ -137,16 +137,19 @@ type memberLeft struct {
 func (c memberLeft) scope() scope   { return countryScope(c.GetCountry()) }
 func (c memberLeft) keys() [][]byte { return nil }
 
-// enact ends all that the country has: should it come back, it enrols new keys.
+// enact ends all that the country has: should it come back, it enrols new keys,
+// and its users get new credentials.
 func (c memberLeft) enact(b *book, index uint64) error {
 	m, err := b.member(c.GetCountry())
 	if err != nil {
 		return err
 	}
 	m.Status, m.Since, m.Reason, m.Mirror = Left, index, "", nil
+	m.MirrorsRevoked++
 	b.members[m.Country] = m
 	for i, a := range b.agencies {
-		if a.Country == m.Country {
+		if _, ok := b.keys[a.Key]; ok && a.Country == m.Country {
+			a.KeysRevoked++
 			b.agencies[i] = b.endKey(a, index)
 		}
 	}
