@@ -16,7 +16,7 @@ func countryScope(country string) scope { return scope("country " + country) }
 func audienceScope(id string) scope     { return scope("audience " + id) }
 
 // String is the scope in a reason: whoever hands in an update can name any.
-func (s scope) String() string { return fmt.Sprintf("%.64s", plain(string(s))) }
+func (s scope) String() string { return plain(fmt.Sprintf("%.64s", string(s))) }
 
 // change is one kind of update.
 type change interface {
