@@ -16,7 +16,20 @@ type Agency struct {
 	KeysRevoked       int         // how many of its keys were revoked so far, or ended as its country left
 }
 
-const maxName = 200 // bytes
+const (
+	maxName     = 200 // bytes
+	maxAgencies = 100 // of one country, ever: every reader and the broker keep them all
+)
+
+func (b *book) agenciesOf(country string) int {
+	n := 0
+	for _, a := range b.agencies {
+		if a.Country == country {
+			n++
+		}
+	}
+	return n
+}
 
 func (b *book) enrol(index uint64, a *registryv1.Agency, committed bool) error {
 	country, id := a.GetCountry(), a.GetAgency()
@@ -25,6 +38,9 @@ func (b *book) enrol(index uint64, a *registryv1.Agency, committed bool) error {
 	}
 	if b.agency(country, id) >= 0 {
 		return fmt.Errorf("agency %s of %s stands twice: an identifier is used once", id, country)
+	}
+	if b.agenciesOf(country) >= maxAgencies {
+		return fmt.Errorf("%s has %d agencies, retired ones counted, and a country may have %d", country, b.agenciesOf(country), maxAgencies)
 	}
 	if err := checkText("name of agency "+id, a.GetName(), maxName); err != nil {
 		return err

@@ -50,6 +50,10 @@ func AudienceOf(address string) string {
 	return id
 }
 
+// maxAudiences bounds what every reader and the broker keep. That anybody who has
+// used up his share of them harms the others is what the threshold is for.
+const maxAudiences = 256
+
 // seat gives a country a seat in a new circle.
 func (a Audience) seat(country string, index uint64) Audience {
 	a.seats = maps.Clone(a.seats)
@@ -142,6 +146,9 @@ func (b *book) form(circle uint64, a *registryv1.Audience) error {
 	}
 	if len(a.GetMembers()) == 0 {
 		return fmt.Errorf("audience %s: no members", id)
+	}
+	if len(b.audiences) >= maxAudiences {
+		return fmt.Errorf("audience %s: there are %d already, as many as there may be", id, maxAudiences)
 	}
 	formed := Audience{ID: id, circles: []uint64{circle}, seats: map[string]uint64{}}
 	for _, country := range a.GetMembers() {

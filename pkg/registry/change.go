@@ -13,7 +13,10 @@ type scope string
 const charterScope scope = "the charter"
 
 func countryScope(country string) scope { return scope("country " + country) }
-func audienceScope(id string) scope     { return scope("audience " + id) }
+func keyScope(owner *registryv1.KeyOwner) scope {
+	return scope("key " + ownerWords(owner))
+}
+func audienceScope(id string) scope { return scope("audience " + id) }
 
 // String is the scope in a reason: whoever hands in an update can name any.
 func (s scope) String() string { return plain(fmt.Sprintf("%.64s", string(s))) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	. "github.com/tripoint/tripoint/pkg/registry/registrytest"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
@@ -172,10 +173,41 @@ func TestOpeningKeys(t *testing.T) {
 	bad.GetKeyEnrolled().PublicKey = bad.GetKeyEnrolled().PublicKey[1:]
 	for what, change := range map[string]*registryv1.Update{
 		"not one of HPKE": bad, "compartment 0": EnrolOpening("XA", 0, "desk"), "compartment 65": EnrolOpening("XA", 65, "desk"),
-		"is also that of": EnrolOpening("XB", 2, "desk XA"),
+		"was one of XA's before": EnrolOpening("XA", 3, "desk XA"),
 	} {
 		unproposed(t, l, what, change)
 	}
+	// Whoever takes another's opening key, which he cannot use, keeps nobody from it.
+	l.Apply(t, EnrolOpening("XB", 4, "next desk XC"), "root XB")
+	l.Apply(t, EnrolOpening("XC", 4, "next desk XC"), "root XC")
+}
+
+// A thief who has a key and its successor rotates as often as he likes: what the
+// root signs meanwhile still applies.
+func TestRotationsDoNotHoldUpTheRoot(t *testing.T) {
+	l := lenient(t)
+	owner := AgencyOwner("XA", "police")
+	l.Apply(t, RevokeKey(owner, 0), "root XA")
+	l.Apply(t, EnrolKey(owner, "key"), "root XA", "key")
+	subject, revocation := l.Message(t, RevokeKey(owner, 0), "root XA")
+	for range 3 {
+		name := "next key"
+		if key, _ := l.State.Agency("XA", "police"); key.Key == event.KeyIDOf(event.RolePublisher, Public("next key")) {
+			name = "next next key"
+		}
+		if _, err := l.State.Propose(RotateKey(owner, name), 1000); err == nil {
+			l.Apply(t, RotateKey(owner, name), name)
+		}
+	}
+	l.Take(t, subject, revocation)
+	if a, _ := l.State.Agency("XA", "police"); a.Key != (event.KeyID{}) {
+		t.Error("the thief still has a valid key")
+	}
+}
+
+// A mirror signs no events that could be doubted.
+func TestMirrorIsNotDoubted(t *testing.T) {
+	unproposed(t, lenient(t), "cannot be doubted", RevokeKey(MirrorOwner("XA"), 1))
 }
 
 // Whose signatures count for a checkpoint is a matter of its size.

@@ -7,7 +7,7 @@
 //   - The first update is the founding whose digest the reader already holds
 //     (its charter). Nothing that arrives over a network can replace it.
 //   - Every update names its charter, its place in its scope (the charter, one
-//     country's own affairs, one audience) and the last index at which it can
+//     country's own affairs, one audience, one key's rotations) and the last index at which it can
 //     apply. It applies once, and of two for one place the first in the log.
 //   - The charter changes by the threshold as it was and as it will be. A
 //     country's affairs change by its own root, or by the key that one of its keys

@@ -41,7 +41,9 @@ func signingKey(owner *registryv1.KeyOwner, key []byte) [][]byte {
 
 type keyRotated struct{ *registryv1.KeyRotated }
 
-func (c keyRotated) scope() scope { return countryScope(c.GetOwner().GetCountry()) }
+// scope is the key's own: whoever has stolen it and its successor must not be able
+// to rotate so often that what its country's root is signing never applies.
+func (c keyRotated) scope() scope { return keyScope(c.GetOwner()) }
 
 func (c keyRotated) enact(b *book, index uint64) error {
 	s, err := b.slotOf(c.GetOwner())

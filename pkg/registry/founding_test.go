@@ -69,7 +69,7 @@ func TestFoundingAccepted(t *testing.T) {
 	if _, err := state.Policy(); err == nil {
 		t.Error("a state without a founding has a policy")
 	}
-	state, err := state.Apply(7, registry.FoundingSubject, charter.Message)
+	state, err := state.Apply(0, registry.FoundingSubject, charter.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestFoundingAccepted(t *testing.T) {
 // A publisher's key is known under its role alone, and valid from the index after the founding.
 func TestKeysOfTheFounding(t *testing.T) {
 	charter := registrytest.Charter(t)
-	state, err := registry.New(charter.Digest).Apply(7, registry.FoundingSubject, charter.Message)
+	state, err := registry.New(charter.Digest).Apply(0, registry.FoundingSubject, charter.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestKeysOfTheFounding(t *testing.T) {
 	if !ok || key.Country != "XB" || key.Agency != "border" || !key.Public.Equal(public) {
 		t.Fatalf("key = %+v, %t", key, ok)
 	}
-	for index, want := range map[uint64]bool{0: false, 7: false, 8: true, 1 << 48: true} {
+	for index, want := range map[uint64]bool{0: false, 1: true, 1 << 48: true} {
 		if key.ValidAt(index) != want {
 			t.Errorf("valid at %d: %t", index, !want)
 		}
@@ -221,11 +221,18 @@ func TestUpdatesRefused(t *testing.T) {
 	}
 	for _, test := range messages {
 		t.Run(test.name, func(t *testing.T) {
-			after, err := test.state.Apply(1, test.subject, test.message)
+			index := uint64(0)
+			if test.state.Founded() {
+				index = 1
+			}
+			after, err := test.state.Apply(index, test.subject, test.message)
 			if err == nil || !strings.Contains(err.Error(), test.want) || after != test.state {
 				t.Errorf("error = %v, state kept: %t; want one about %q", err, after == test.state, test.want)
 			}
 		})
+	}
+	if _, err := before.Apply(1, registry.FoundingSubject, charter.Message); err == nil || !strings.Contains(err.Error(), "log's first message") {
+		t.Errorf("founded at index 1: %v", err)
 	}
 	// The bytes are the charter, not the message around them.
 	if _, err := before.Apply(0, registry.FoundingSubject, marshal(t, signedBy(t, update, all...))); err != nil {

@@ -173,7 +173,10 @@ func (s mirrorSlot) put(b *book, _ uint64, key []byte, next event.Digest) error 
 	return b.takeKey(s.owner(), key)
 }
 
-func (s mirrorSlot) end(b *book, _, _ uint64) error {
+func (s mirrorSlot) end(b *book, _, doubtedFrom uint64) error {
+	if doubtedFrom != 0 {
+		return fmt.Errorf("the key of %s signs no events: it cannot be doubted, only revoked", s.owner())
+	}
 	m := b.members[s.country]
 	m.Mirror, m.MirrorNext = nil, event.Digest{}
 	m.MirrorsRevoked++
@@ -221,7 +224,13 @@ func (s openingSlot) put(b *book, index uint64, key []byte, next event.Digest) e
 	b.openings = append(b.openings, Opening{
 		Country: s.country, Compartment: s.compartment, Epoch: epoch, Public: key, From: index + 1, Until: math.MaxUint64, Next: next,
 	})
-	return b.own(s.owner(), key)
+	// It shows no possession: were it unique among all, whoever saw a proposal
+	// could enrol another's key first and keep its owner from it.
+	if _, ok := b.owners[s.country+string(key)]; ok {
+		return fmt.Errorf("the key of %s was one of %s's before", s.owner(), s.country)
+	}
+	b.owners[s.country+string(key)] = s.owner()
+	return nil
 }
 
 func (s openingSlot) end(b *book, index, doubtedFrom uint64) error {

@@ -155,7 +155,7 @@ func (o Overview) Facts() []string {
 	}
 	for _, a := range o.Agencies {
 		who := "agency " + a.Country + "/" + a.Agency
-		facts = append(facts, fmt.Sprintf("%s: %s", who, a.Name))
+		facts = append(facts, fmt.Sprintf("%s: calls itself %q", who, a.Name))
 		if a.Key != "" {
 			facts = append(facts, fmt.Sprintf("%s: signs with %s, from index %d", who, a.Key, a.From))
 		}

@@ -50,13 +50,13 @@ func (s State) Apply(index uint64, subject string, data []byte) (State, error) {
 	if err != nil {
 		return s, err
 	}
+	if want := SubjectOf(update); want != subject {
+		return s, fmt.Errorf("lies on %.64q: this change belongs on %s", subject, want)
+	}
 	if s.book != nil {
 		if at, ok := s.book.applied[event.DigestOf(signed.GetUpdate())]; ok {
 			return s, fmt.Errorf("update %s was %w, at index %d", event.DigestOf(signed.GetUpdate()), ErrApplied, at)
 		}
-	}
-	if want := SubjectOf(update); want != subject {
-		return s, fmt.Errorf("lies on %.64q: this change belongs on %s", subject, want)
 	}
 	change, err := s.place(index, event.DigestOf(signed.GetUpdate()), update)
 	if err != nil {
@@ -112,7 +112,7 @@ func SubjectOf(update *registryv1.Update) string {
 func (s State) place(index uint64, digest event.Digest, update *registryv1.Update) (change, error) {
 	change := changeOf(update)
 	if founding, ok := change.(founding); ok {
-		return founding, s.placeFounding(digest, update)
+		return founding, s.placeFounding(index, digest, update)
 	}
 	if s.book == nil {
 		return nil, errors.New("the charter is not founded yet")
@@ -131,10 +131,12 @@ func (s State) place(index uint64, digest event.Digest, update *registryv1.Updat
 	return change, nil
 }
 
-func (s State) placeFounding(digest event.Digest, update *registryv1.Update) error {
+func (s State) placeFounding(index uint64, digest event.Digest, update *registryv1.Update) error {
 	switch {
 	case s.book != nil:
 		return errors.New("the charter is founded already")
+	case index != 0:
+		return fmt.Errorf("a founding is the log's first message, and this is index %d", index)
 	case digest != s.charter:
 		return fmt.Errorf("founding %s is not the charter %s", digest, s.charter)
 	case update.GetVersion() != 1 || len(update.GetPrevious()) != 0 || len(update.GetCharter()) != 0 || update.GetLastIndex() != 0:

@@ -73,7 +73,7 @@ func (i issuer) account(name string) (*jwt.AccountClaims, error) {
 }
 
 // hub is the account that has JetStream and exports what members import.
-func (i issuer) hub(t tenancy) (*jwt.AccountClaims, error) {
+func (i issuer) hub() (*jwt.AccountClaims, error) {
 	claims, err := i.account(hubAccount)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (i issuer) hub(t tenancy) (*jwt.AccountClaims, error) {
 		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit,
 		Consumer: jwt.NoLimit, MaxAckPending: jwt.NoLimit,
 	}
-	for _, g := range t.exports() {
+	for _, g := range exports {
 		response := jwt.ResponseTypeSingleton
 		if g.answers == manyAnswers {
 			response = jwt.ResponseTypeStream

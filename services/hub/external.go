@@ -92,7 +92,7 @@ func (i issuer) writeAccounts(directory string, t tenancy) error {
 	if err != nil {
 		return err
 	}
-	own, err := i.hub(t)
+	own, err := i.hub()
 	if err != nil {
 		return err
 	}

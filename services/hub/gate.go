@@ -34,7 +34,7 @@ func (g *gate) found() error {
 	if err != nil {
 		return err
 	}
-	own, err := g.issuer.hub(tenancy{})
+	own, err := g.issuer.hub()
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (g *gate) apply(ctx context.Context, js jetstream.JetStream, t tenancy) err
 	if err := provideConsumers(ctx, js, t.consumers); err != nil {
 		return err
 	}
-	own, err := g.issuer.hub(t)
+	own, err := g.issuer.hub()
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func tenancyOf(state registry.State) tenancy {
 		}
 		member := account{name: m.Country}
 		t.addDesk(&member, state, m)
-		t.addRegistrar(&member)
+		t.addRegistrar(&member, m)
 		for _, agency := range state.Agencies() {
 			if agency.Country == m.Country {
 				t.addPublisher(&member, state, agency)
@@ -100,13 +100,16 @@ func (t *tenancy) addDesk(member *account, state registry.State, m registry.Memb
 	member.users = append(member.users, desk)
 }
 
-// addRegistrar lets somebody in each country hand in registry updates, also of
-// others: what is in them is signed, and who hands them in means nothing.
-func (t *tenancy) addRegistrar(member *account) {
-	registrar := user{name: stream.RegistrarUser(member.name)}
+// addRegistrar lets somebody in each active country hand in registry updates, also
+// of others: what is in them is signed, and who hands them in means nothing. That
+// of a suspended one only reads. Its credentials are renewed with the desk's.
+func (t *tenancy) addRegistrar(member *account, m registry.Member) {
+	registrar := user{name: stream.RegistrarUser(member.name), renewed: m.MirrorsRevoked}
 	update := own("reg.*.*", oneAnswer)
 	registrar.may(update.local)
-	registrar.grants = append(registrar.grants, update)
+	if m.Status == registry.Active {
+		registrar.grants = append(registrar.grants, update)
+	}
 	t.reads(&registrar, consumer{stream.Events, registrar.name, []string{"reg.>"}})
 	member.users = append(member.users, registrar)
 }
@@ -219,17 +222,17 @@ func notary() user {
 	return u
 }
 
-// exports are the subjects of the hub's account that members import, each once.
-func (t tenancy) exports() []grant {
-	var all []grant
-	for _, a := range t.accounts {
-		for _, u := range a.users {
-			for _, g := range u.grants {
-				if !slices.ContainsFunc(all, func(have grant) bool { return have.subject == g.subject }) {
-					all = append(all, g)
-				}
-			}
-		}
-	}
-	return all
+// exports are the kinds of subjects that accounts import from the hub's. They are
+// wide and always the same, so that no member's number of agencies makes the hub's
+// claims too long to be read: which account imports what, the operator's key signs,
+// and that is the hub's.
+var exports = []grant{
+	{subject: "evt.*.*.*.>", answers: oneAnswer},
+	{subject: "key.*.*.*.>", answers: oneAnswer},
+	{subject: "reg.*.*", answers: oneAnswer},
+	{subject: "log.*.*", answers: oneAnswer},
+	{subject: "$JS.API.CONSUMER.MSG.NEXT.*.*", answers: manyAnswers},
+	{subject: "$JS.API.CONSUMER.INFO.*.*", answers: oneAnswer},
+	{subject: "$JS.API.CONSUMER.RESET.*.*", answers: oneAnswer},
+	{subject: "$JS.ACK.*.*.>", answers: noAnswer},
 }

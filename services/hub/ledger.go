@@ -104,7 +104,7 @@ func (h *Hub) followRegistry(ctx context.Context) error {
 		if place.Sequence.Stream < h.ledger.next || !h.ledger.take(place.Sequence.Stream, m.Subject(), m.Data()) {
 			continue
 		}
-		if err := h.enforce(ctx, before, tenancyOf(h.ledger.state)); err != nil {
+		if err := h.enforce(ctx, before, tenancyOf(h.ledger.state), place.NumPending == 0); err != nil {
 			return err
 		}
 		h.config.Logger.Info("the registry has changed, and is enforced", "index", place.Sequence.Stream-1, "subject", m.Subject())
@@ -115,9 +115,10 @@ func (h *Hub) followRegistry(ctx context.Context) error {
 // nothing else from the first moment on.
 const parting = 2 * time.Second
 
-// enforce goes from one tenancy to the next.
-func (h *Hub) enforce(ctx context.Context, before, after tenancy) error {
-	if between, ok := farewell(before, after); ok {
+// enforce goes from one tenancy to the next. Where more updates wait, nobody is
+// given time: they might shut somebody else out.
+func (h *Hub) enforce(ctx context.Context, before, after tenancy, patient bool) error {
+	if between, ok := farewell(before, after); ok && patient {
 		if err := h.gate.apply(ctx, h.js, between); err != nil {
 			return err
 		}

@@ -7,17 +7,21 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 )
 
+// maxHeaders is room for the headers of a batch, beside the largest event, in bytes.
+const maxHeaders = 4 << 10
+
 // eventsConfig and logConfig say how the streams are kept: nothing is deleted,
-// purged or limited, and nothing is copied elsewhere.
+// purged or limited but the size of one message, and nothing is copied elsewhere.
 func eventsConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: stream.Events, Subjects: []string{"evt.>", "reg.>"}, Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true, AllowAtomicPublish: true,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: event.MaxMessage + maxHeaders, MaxConsumers: -1,
 	}
 }
 

@@ -102,7 +102,11 @@ func entryViews(entries []paper.Entry) []entryView {
 func printHistory(to io.Writer, entries []paper.Entry) error {
 	text := &strings.Builder{}
 	for _, e := range entries {
-		fmt.Fprintf(text, "index %d  %s  %.16s…\n", e.Index, e.Subject, e.Digest)
+		subject := e.Subject
+		if e.Refused != nil {
+			subject = fmt.Sprintf("%.80q", subject) // anybody's words
+		}
+		fmt.Fprintf(text, "index %d  %s  %.16s…\n", e.Index, subject, e.Digest)
 		if e.Refused != nil {
 			fmt.Fprintf(text, "    REFUSED, it changed nothing: %v\n", e.Refused)
 		}

@@ -191,8 +191,8 @@ func (x *Possession) GetSignature() []byte {
 }
 
 // Update is one change. The first one in a log founds the charter. Each belongs to one scope:
-// the charter, a country's own affairs, or an audience. Scopes count their versions apart, so
-// that one country's new key does not undo what others are still signing.
+// the charter, a country's own affairs, an audience, or a key's rotations. Scopes count their
+// versions apart, so that one country's new key does not undo what others are still signing.
 type Update struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Version   uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`                      // in its scope: 1 for the first update, then one more each
@@ -2115,7 +2115,7 @@ func (x *Book) GetLogSize() uint64 {
 type Proposal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Signed        *SignedUpdate          `protobuf:"bytes,1,opt,name=signed,proto3" json:"signed,omitempty"`
-	Book          *Book                  `protobuf:"bytes,2,opt,name=book,proto3" json:"book,omitempty"` // the registry that it builds on, so that a machine without a network can show what it changes
+	Book          *Book                  `protobuf:"bytes,2,opt,name=book,proto3" json:"book,omitempty"` // the updates that it builds on, applied ones alone, so that a machine without a network can show what it changes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
