@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,8 +25,11 @@ type gate struct {
 	server      *server.Server
 	credentials func(user string) string // path of a user's file
 
-	accounts map[string]string // what each account's claims say that are in force
-	users    map[string]string // what the credentials say that lie on disk
+	log *slog.Logger
+
+	consumers map[string]consumer // by stream and name: those that are as they should be
+	accounts  map[string]string   // what each account's claims say that are in force
+	users     map[string]string   // what the credentials say that lie on disk
 }
 
 // found lets the administrator and the notary in, and nobody else.
@@ -52,21 +56,25 @@ func (g *gate) found() error {
 
 // apply makes the broker be as a tenancy says; it may be repeated. The order
 // matters: nobody can publish to a new address before all its readers' consumers
-// have it, and nobody reads on once he may not. After that a fault with one
-// account does not keep the others' changes out of force.
+// have it, and nobody reads on once he may not. A fault with one account, which is
+// its country's own, is told and keeps nobody else's changes out of force.
 func (g *gate) apply(ctx context.Context, js jetstream.JetStream, t tenancy) error {
-	if err := provideConsumers(ctx, js, t.consumers); err != nil {
+	if err := g.provideConsumers(ctx, js, t.consumers); err != nil {
 		return err
 	}
 	own, err := g.issuer.hub()
 	if err != nil {
 		return err
 	}
-	faults := []error{g.enforce(own)}
-	for _, a := range t.accounts {
-		faults = append(faults, g.open(a))
+	if err := g.enforce(own); err != nil {
+		return err
 	}
-	return errors.Join(append(faults, g.forget(t))...)
+	for _, a := range t.accounts {
+		if err := g.open(a); err != nil {
+			g.log.Error("an account is not as the registry has it", "account", a.name, "error", err)
+		}
+	}
+	return g.forget(t)
 }
 
 // open lets a member's users do what they may, and no others do anything.
@@ -156,27 +164,29 @@ func (g *gate) forget(t tenancy) error {
 }
 
 // provideConsumers makes each consumer with its filters, and ends those of users
-// who read nothing more.
-func provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
+// who read nothing more. What is there already, as it should be, is left alone.
+func (g *gate) provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
 	consumers = append(slices.Clone(consumers), consumer{stream: stream.Events, name: stream.NotaryUser})
+	there := map[string]bool{}
 	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
-		if err := endConsumers(ctx, js, name, consumers); err != nil {
+		if err := endConsumers(ctx, js, name, consumers, there); err != nil {
 			return fmt.Errorf("ending consumers of %s: %w", name, err)
 		}
 	}
 	for _, c := range consumers {
-		_, err := js.CreateOrUpdateConsumer(ctx, c.stream, c.config())
-		if err != nil {
+		if have, ok := g.consumers[c.key()]; ok && there[c.key()] && slices.Equal(have.filters, c.filters) {
+			continue
+		}
+		if _, err := js.CreateOrUpdateConsumer(ctx, c.stream, c.config()); err != nil {
 			return fmt.Errorf("making consumer %s of %s: %w", c.name, c.stream, err)
 		}
+		g.consumers[c.key()] = c
 	}
 	return nil
 }
 
-// endConsumers deletes what nobody may read through, and also a consumer that
-// loses a filter: it would send again what it has sent and nobody acknowledged,
-// whatever its filters are by then. Its reader notices and says where it was. A
-// crash in between leaves no consumer, and the next start makes it.
+func (c consumer) key() string { return c.stream + " " + c.name }
+
 // config reads from the beginning; its user says how far it has come.
 func (c consumer) config() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
@@ -185,7 +195,12 @@ func (c consumer) config() jetstream.ConsumerConfig {
 	}
 }
 
-func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string, wanted []consumer) error {
+// endConsumers deletes what nobody may read through, and also a consumer that
+// loses a filter: it would send again what it has sent and nobody acknowledged,
+// whatever its filters are by then. Its reader notices and says where it was. A
+// crash in between leaves no consumer, and the next start makes it. Those that stay
+// are entered in there.
+func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string, wanted []consumer, there map[string]bool) error {
 	s, err := js.Stream(ctx, streamName)
 	if err != nil {
 		return err
@@ -197,6 +212,7 @@ func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string
 		if !ours || slices.ContainsFunc(wanted, func(c consumer) bool {
 			return c.stream == streamName && c.name == info.Name && !c.narrows(info.Config)
 		}) {
+			there[consumer{stream: streamName, name: info.Name}.key()] = true
 			continue
 		}
 		if err := s.DeleteConsumer(ctx, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {

@@ -82,7 +82,8 @@ func (h *Hub) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.gate = &gate{issuer: issuer, resolver: &server.MemAccResolver{}, credentials: h.Credentials, accounts: map[string]string{}, users: map[string]string{}}
+	h.gate = &gate{issuer: issuer, resolver: &server.MemAccResolver{}, credentials: h.Credentials,
+		log: h.config.Logger, consumers: map[string]consumer{}, accounts: map[string]string{}, users: map[string]string{}}
 	if err := h.gate.found(); err != nil {
 		return err
 	}
