@@ -106,6 +106,9 @@ func (m *mirror) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n := len(terms); n > 0 && n == len(m.terms) && terms[n-1].From == m.terms[n-1].From {
+		return nil // terms are only ever added
+	}
 	if err := m.follower.Adopt(terms); err != nil {
 		// An update came after its leaf, under another label: compare says which.
 		if err := m.compare(ctx); err != nil {
