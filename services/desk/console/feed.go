@@ -74,6 +74,12 @@ func (c *Console) feed(r *http.Request, _ session) (response, error) {
 // older reads the newest entries below a log index, newest first. A filter has
 // no upper bound, so it reads windows that reach further and further back.
 func (c *Console) older(ctx context.Context, filter view.Filter, before uint64, limit int) ([]view.Entry, error) {
+	// Above the newest entry there is nothing to read, however far that is.
+	newest, err := c.config.Reader.Cursor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before = min(before, newest.Index+1)
 	var found []view.Entry
 	for width := uint64(4 * limit); before > 0 && len(found) < limit; width = min(2*width, lookBack) {
 		start := before - min(width, before)
