@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
@@ -44,16 +45,27 @@ func match(what, value string, form *regexp.Regexp) error {
 	return nil
 }
 
-// Chain is one agency's events to one address of an audience. Counters and digests
-// run along it. An address has the same readers all the while, so that each of them
-// has the chain from its beginning.
+// Chain is one agency's events to one address of an audience, under keys none of
+// which was lost. Counters and digests run along it. An address has the same
+// readers all the while, so that each of them has the chain from its beginning.
 type Chain struct {
 	Country, Agency string
 	Audience        string // an address, see CheckAddress
+	// Renewal is how many of the agency's keys had been revoked when the key that signs
+	// was enrolled: what a thief said before does not stand in the way of a new
+	// key. No header has it: it is the registry's, and set by who knows the key.
+	Renewal int
 }
 
-// String is the chain as audience/country/agency.
-func (c Chain) String() string { return c.Audience + "/" + c.Country + "/" + c.Agency }
+// String is the chain as audience/country/agency, and where a key was lost
+// before, /renewal.
+func (c Chain) String() string {
+	name := c.Audience + "/" + c.Country + "/" + c.Agency
+	if c.Renewal > 0 {
+		name += "/" + strconv.Itoa(c.Renewal)
+	}
+	return name
+}
 
 // Head is where a chain stands. The zero Head is a chain without events.
 type Head struct {

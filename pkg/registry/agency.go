@@ -81,7 +81,7 @@ func (s agencySlot) put(b *book, index uint64, key []byte, next event.Digest) er
 	a := b.endKey(b.agencies[at], index)
 	a.Key = event.KeyIDOf(event.RolePublisher, key)
 	b.agencies[at] = a
-	b.keys[a.Key] = Key{Country: s.country, Agency: s.id, Public: key, From: index + 1, Until: math.MaxUint64, Next: next}
+	b.keys[a.Key] = Key{Country: s.country, Agency: s.id, Public: key, From: index + 1, Until: math.MaxUint64, Next: next, Renewal: a.KeysRevoked}
 	return nil
 }
 

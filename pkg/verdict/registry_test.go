@@ -87,6 +87,7 @@ func changes(t testing.TB) []told {
 	s.members()
 	s.audiences()
 	s.signatures()
+	s.theft()
 	return s.all
 }
 
@@ -105,20 +106,24 @@ func (s *tale) keys() {
 	s.add("under a key that is not enrolled yet", verdict.UnknownKey, early.tries(t))
 	s.enacts("another key", registrytest.EnrolKey(owner, second), "root XA", second)
 	police.key = early.key
-	s.add("the chain goes on under it", verdict.Accepted, police.says(t, 2)...)
+	s.add("the chain of the lost key goes on under it", verdict.Gap, police.tries(t))
+	police.head = event.Head{}
+	s.add("a new chain under it", verdict.Accepted, police.says(t, 2)...)
 	s.add("under the revoked key, again", verdict.KeyNotValid, police.with(t, "publisher XA/police").tries(t))
 	s.forces("a rotation to another key than was committed to", registrytest.RotateKey(owner, "thief"), spare, "thief")
 	s.enacts("the rotation that was committed to, by the new key alone", registrytest.RotateKey(owner, third), third)
 	s.add("under the rotated key", verdict.KeyNotValid, police.tries(t))
 	police = police.with(t, third)
-	s.add("under the key that followed", verdict.Accepted, police.says(t, 1)...)
+	s.add("the chain goes on under the key that followed", verdict.Accepted, police.says(t, 1)...)
 	s.enacts("revoked, and nothing doubted", registrytest.RevokeKey(owner, 0), "root XA")
 	s.forces("the first key enrolled again", registrytest.EnrolKey(owner, "publisher XA/police"), spare, "root XA", "publisher XA/police")
 	s.forces("the last key enrolled again", registrytest.EnrolKey(owner, third), spare, "root XA", third)
 	s.add("under the key that was revoked", verdict.KeyNotValid, police.tries(t))
 	s.enacts("a new one", registrytest.EnrolKey(owner, fourth), "root XA", fourth)
 	s.add("that update again", verdict.Duplicate, s.all[len(s.all)-1].message)
-	s.add("the chain goes on under the fourth key", verdict.Accepted, police.with(t, fourth).says(t, 1)...)
+	police = police.with(t, fourth)
+	police.head = event.Head{}
+	s.add("the third chain begins under the fourth key", verdict.Accepted, police.says(t, 1)...)
 }
 
 func (s *tale) agencies() {
@@ -212,6 +217,27 @@ func (s *tale) signatures() {
 	s.add("and life goes on", verdict.Accepted, newAgency(t, "XA", "border", "pair").says(t, 1)...)
 }
 
+// theft: somebody else has the key of XB's police, and what it says is accepted. That
+// neither mutes the agency nor swallows what it had said meanwhile.
+func (s *tale) theft() {
+	t, owner := s.t, registrytest.AgencyOwner("XB", "police")
+	const fresh = "publisher XB/police 2"
+	police := newAgency(t, "XB", "police", "pair")
+	s.add("before the theft", verdict.Accepted, police.says(t, 1)...)
+	thief := *police
+	thief.said = 10
+	stolen := uint64(len(s.all)) + 1
+	s.add("the thief, under the stolen key", verdict.Accepted, thief.says(t, 2)...)
+	s.add("the agency, which does not know of it", verdict.Equivocation, police.tries(t))
+	s.enacts("revoked, and doubted from the thief's first on", registrytest.RevokeKey(owner, stolen), "root XB")
+	s.add("the thief again", verdict.KeyNotValid, thief.tries(t))
+	s.enacts("the agency's new key", registrytest.EnrolKey(owner, fresh), "root XB", fresh)
+	s.add("after the thief's last", verdict.Gap, thief.with(t, fresh).tries(t))
+	police = police.with(t, fresh)
+	police.head, police.said = event.Head{}, 1
+	s.add("the agency from counter 1, with the id and content that were refused", verdict.Accepted, police.says(t, 2)...)
+}
+
 func TestChangesOfTheRegistry(t *testing.T) {
 	r := newReader(t)
 	for _, m := range changes(t) {
@@ -222,6 +248,12 @@ func TestChangesOfTheRegistry(t *testing.T) {
 	for index, want := range map[uint64]bool{1: false, 2: true, 3: true, 4: false} {
 		if got := r.state.Doubted("XA", "police", index); got != want {
 			t.Errorf("index %d is doubted: %t", index, got)
+		}
+	}
+	for i, m := range changes(t) {
+		stolen := m.what == "the thief, under the stolen key"
+		if got := r.state.Doubted("XB", "police", uint64(i)+1); got != stolen && m.what != "the agency, which does not know of it" {
+			t.Errorf("index %d, %s: doubted: %t", i+1, m.what, got)
 		}
 	}
 }

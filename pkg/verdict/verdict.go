@@ -97,6 +97,7 @@ func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64
 	case err != nil:
 		return refuse(BadSignature, "%v", err)
 	}
+	verified.Chain.Renewal = key.Renewal // the header does not say it
 	judged, err := judgeChain(chains, verified)
 	judged.State = state
 	return judged, err

@@ -139,9 +139,10 @@ func TestBeforeTheFounding(t *testing.T) {
 
 // result is what a read model keeps of a verdict.
 type result struct {
-	Code   verdict.Code
-	Reason string
-	Header event.Digest
+	Code    verdict.Code
+	Reason  string
+	Header  event.Digest
+	Renewal int
 }
 
 func (r *reader) all(t testing.TB, messages []told) []result {
@@ -149,7 +150,7 @@ func (r *reader) all(t testing.TB, messages []told) []result {
 	var results []result
 	for _, m := range messages {
 		got := r.reads(t, m.message)
-		results = append(results, result{got.Code, got.Reason, got.Event.HeaderDigest})
+		results = append(results, result{got.Code, got.Reason, got.Event.HeaderDigest, got.Event.Chain.Renewal})
 	}
 	return results
 }
@@ -194,6 +195,7 @@ func checkChains(t *testing.T, messages []told, results []result) {
 			t.Fatalf("%s: accepted, and undecodable: %v", m.what, err)
 		}
 		claims := u.Claims()
+		claims.Chain.Renewal = results[i].Renewal
 		if counters[claims.Chain]++; counters[claims.Chain] != claims.Counter {
 			t.Fatalf("%s: counter %d was accepted as number %d of %s", m.what, claims.Counter, counters[claims.Chain], claims.Chain)
 		}

@@ -37,6 +37,7 @@ type Entry struct {
 	Country      string
 	Agency       string
 	Audience     string
+	Renewal      int // of its chain, see event.Chain
 	Kind         string
 	Counter      uint64
 	Retention    string

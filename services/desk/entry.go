@@ -24,7 +24,8 @@ func entryOf(m journal.Message, judged verdict.Judged) view.Entry {
 		return entry // nothing in it is known to be true
 	}
 	entry.EventID, entry.HeaderDigest = v.ID.String(), v.HeaderDigest
-	entry.Country, entry.Agency, entry.Audience = v.Chain.Country, v.Chain.Agency, v.Chain.Audience
+	entry.Country, entry.Agency = v.Chain.Country, v.Chain.Agency
+	entry.Audience, entry.Renewal = v.Chain.Audience, v.Chain.Renewal
 	entry.Kind, entry.Counter = v.Kind, v.Counter
 	entry.Retention, entry.Recorded = v.Retention, v.Recorded
 	return entry

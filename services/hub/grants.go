@@ -29,6 +29,7 @@ type user struct {
 	renewed int // how often its key was lost: the credentials of before open nothing
 	allow   []string
 	grants  []grant
+	own     string // subjects that are in its agency's name; empty: it is no publisher
 }
 
 // account is a NATS account: a country, or the auditors. Its key is derived from
@@ -116,10 +117,11 @@ func (t *tenancy) addRegistrar(member *account, m registry.Member) {
 
 // addPublisher lets an agency with a valid key publish to the addresses that are
 // open to its country, and nothing else. That of a suspended country is left with
-// the registry; one without a valid key may not connect.
+// what it reads: the registry, and what lies in its agency's name, so that it knows
+// what every reader made of it. One without a valid key may not connect.
 func (t *tenancy) addPublisher(member *account, state registry.State, a registry.Agency) {
 	own := func(prefix, address string) string { return prefix + address + "." + a.Country + "." + a.ID + ".>" }
-	publisher := user{name: stream.PublisherUser(a.Country, a.ID), renewed: a.KeysRevoked}
+	publisher := user{name: stream.PublisherUser(a.Country, a.ID), renewed: a.KeysRevoked, own: own("evt.", "*")}
 	if _, valid := state.Key(a.Key); !valid || a.Retired != 0 {
 		member.refused = append(member.refused, publisher)
 		return
@@ -136,9 +138,15 @@ func (t *tenancy) addPublisher(member *account, state registry.State, a registry
 	member.users = append(member.users, publisher)
 }
 
-// readsRegistry gives a user the registry and the log's tree.
+// readsRegistry gives a user the registry and the log's tree, and a publisher what
+// lies in its agency's name: at every address, also those that are closed to its
+// country by now, where it has to see what became of what it said.
 func (t *tenancy) readsRegistry(u *user) {
-	t.reads(u, consumer{stream.Events, u.name, []string{"reg.>"}}, consumer{stream.Log, u.name, []string{"log.>"}})
+	filters := []string{"reg.>"}
+	if u.own != "" {
+		filters = append(filters, u.own)
+	}
+	t.reads(u, consumer{stream.Events, u.name, filters}, consumer{stream.Log, u.name, []string{"log.>"}})
 }
 
 // farewell is a tenancy between two: those who may not connect any more may still
@@ -157,7 +165,7 @@ func farewell(before, after tenancy) (between tenancy, ok bool) {
 			if u.name == stream.AuditUser || slices.ContainsFunc(a.users, named) {
 				continue
 			}
-			reader := user{name: u.name, renewed: u.renewed, allow: slices.Clone(u.allow)}
+			reader := user{name: u.name, renewed: u.renewed, allow: slices.Clone(u.allow), own: u.own}
 			between.readsRegistry(&reader)
 			a.users, a.refused, a.closed, ok = append(a.users, reader), slices.DeleteFunc(a.refused, named), false, true
 		}

@@ -118,7 +118,7 @@ func selection(f view.Filter) (query string, args []any) {
 	}
 	return fmt.Sprintf(`
 		SELECT idx, sequence, subject, verdict, reason, event_id, header_digest,
-			country, agency, audience, kind, counter, retention, recorded, content
+			country, agency, audience, renewal, kind, counter, retention, recorded, content
 		FROM entries WHERE %s ORDER BY %s LIMIT %d`, strings.Join(where, " AND "), order, limit), args
 }
 
@@ -128,7 +128,7 @@ func scan(rows *sql.Rows) (view.Entry, error) {
 	var digest, said []byte
 	var recorded string
 	if err := rows.Scan(&index, &sequence, &e.Subject, &e.Verdict, &e.Reason, &e.EventID, &digest,
-		&e.Country, &e.Agency, &e.Audience, &e.Kind, &counter, &e.Retention, &recorded, &said); err != nil {
+		&e.Country, &e.Agency, &e.Audience, &e.Renewal, &e.Kind, &counter, &e.Retention, &recorded, &said); err != nil {
 		return e, err
 	}
 	e.Index, e.Sequence, e.Counter = uint64(index), uint64(sequence), uint64(counter)

@@ -22,6 +22,7 @@ CREATE TABLE entries (
     country       TEXT    NOT NULL,
     agency        TEXT    NOT NULL,
     audience      TEXT    NOT NULL,
+    renewal       INTEGER NOT NULL, -- of the chain; 0 where the message is on none
     kind          TEXT    NOT NULL,
     family        TEXT    NOT NULL, -- of kind, before the dot
     counter       INTEGER NOT NULL,
@@ -33,7 +34,7 @@ CREATE INDEX entries_family ON entries (family, idx);
 CREATE INDEX entries_country ON entries (country, idx);
 CREATE INDEX entries_verdict ON entries (verdict, idx);
 -- The headers of the chains: one accepted header for each counter.
-CREATE UNIQUE INDEX entries_header ON entries (audience, country, agency, counter)
+CREATE UNIQUE INDEX entries_header ON entries (audience, country, agency, renewal, counter)
     WHERE verdict = 'accepted' AND counter > 0;
 
 -- refs are the timelines: which entries touched an entity.
@@ -49,10 +50,11 @@ CREATE TABLE chains (
     audience TEXT    NOT NULL,
     country  TEXT    NOT NULL,
     agency   TEXT    NOT NULL,
+    renewal  INTEGER NOT NULL, -- how many of the agency's keys were lost before
     counter  INTEGER NOT NULL,
     digest   BLOB    NOT NULL,
     last_id  BLOB    NOT NULL,
-    PRIMARY KEY (audience, country, agency)
+    PRIMARY KEY (audience, country, agency, renewal)
 ) STRICT, WITHOUT ROWID;
 
 -- documents are the entities as pkg/casework wrote them. The order of the key is

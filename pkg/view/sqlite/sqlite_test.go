@@ -54,7 +54,7 @@ func TestHeaderAtUsesItsIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	rows, err := v.readers.Query("EXPLAIN QUERY PLAN "+headerAt, "all", "AA", "police", 1)
+	rows, err := v.readers.Query("EXPLAIN QUERY PLAN "+headerAt, "all", "AA", "police", 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestHeaderAtUsesItsIndex(t *testing.T) {
 		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 			t.Fatal(err)
 		}
-		if want := "SEARCH entries USING INDEX entries_header (audience=? AND country=? AND agency=? AND counter=?)"; detail != want {
+		if want := "SEARCH entries USING INDEX entries_header (audience=? AND country=? AND agency=? AND renewal=? AND counter=?)"; detail != want {
 			t.Errorf("plan is %q, want %q", detail, want)
 		}
 	}

@@ -53,8 +53,8 @@ func (b *batch) Head(chain event.Chain) (event.Head, error) {
 	var counter int64
 	var digest, last []byte
 	err := b.tx.QueryRowContext(b.ctx, `
-		SELECT counter, digest, last_id FROM chains WHERE audience = $1 AND country = $2 AND agency = $3`,
-		chain.Audience, chain.Country, chain.Agency).Scan(&counter, &digest, &last)
+		SELECT counter, digest, last_id FROM chains WHERE audience = $1 AND country = $2 AND agency = $3 AND renewal = $4`,
+		chain.Audience, chain.Country, chain.Agency, chain.Renewal).Scan(&counter, &digest, &last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return event.Head{}, nil
 	}
@@ -72,7 +72,7 @@ func (b *batch) Head(chain event.Chain) (event.Head, error) {
 // index, without which it would not be used.
 const headerAt = `
 	SELECT header_digest FROM entries
-	WHERE audience = $1 AND country = $2 AND agency = $3 AND counter = $4
+	WHERE audience = $1 AND country = $2 AND agency = $3 AND renewal = $4 AND counter = $5
 	AND verdict = 'accepted' AND counter > 0`
 
 // HeaderAt is the digest of an accepted header.
@@ -80,7 +80,7 @@ func (b *batch) HeaderAt(chain event.Chain, counter uint64) (event.Digest, error
 	var stored []byte
 	var digest event.Digest
 	err := b.tx.QueryRowContext(b.ctx, headerAt,
-		chain.Audience, chain.Country, chain.Agency, int64(counter)).Scan(&stored)
+		chain.Audience, chain.Country, chain.Agency, chain.Renewal, int64(counter)).Scan(&stored)
 	if err == nil {
 		err = fill(digest[:], stored)
 	}
@@ -115,10 +115,10 @@ func (b *batch) insert(e view.Entry, _ event.Head) error {
 	}
 	_, err = b.tx.ExecContext(b.ctx, `
 		INSERT INTO entries (idx, sequence, subject, verdict, reason, event_id, header_digest,
-			country, agency, audience, kind, family, counter, retention, recorded, content)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			country, agency, audience, renewal, kind, family, counter, retention, recorded, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		int64(e.Index), int64(e.Sequence), e.Subject, string(e.Verdict), e.Reason, e.EventID, e.HeaderDigest[:],
-		e.Country, e.Agency, e.Audience, e.Kind, family, int64(e.Counter), e.Retention, recorded, said)
+		e.Country, e.Agency, e.Audience, e.Renewal, e.Kind, family, int64(e.Counter), e.Retention, recorded, said)
 	return err
 }
 
@@ -142,10 +142,10 @@ func (b *batch) advance(e view.Entry, head event.Head) error {
 		return nil
 	}
 	_, err := b.tx.ExecContext(b.ctx, `
-		INSERT INTO chains (audience, country, agency, counter, digest, last_id) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (audience, country, agency) DO UPDATE
+		INSERT INTO chains (audience, country, agency, renewal, counter, digest, last_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (audience, country, agency, renewal) DO UPDATE
 		SET counter = excluded.counter, digest = excluded.digest, last_id = excluded.last_id`,
-		e.Audience, e.Country, e.Agency, int64(head.Counter), head.Digest[:], head.LastID[:])
+		e.Audience, e.Country, e.Agency, e.Renewal, int64(head.Counter), head.Digest[:], head.LastID[:])
 	return err
 }
 

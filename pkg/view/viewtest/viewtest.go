@@ -92,7 +92,7 @@ func accepted(index uint64, chain event.Chain, counter uint64, kind string, refs
 	return view.Entry{
 		Index: index, Sequence: index + 1, Subject: event.Subject(chain, kind), Verdict: verdict.Accepted,
 		EventID: head.LastID.String(), HeaderDigest: head.Digest,
-		Country: chain.Country, Agency: chain.Agency, Audience: chain.Audience,
+		Country: chain.Country, Agency: chain.Agency, Audience: chain.Audience, Renewal: chain.Renewal,
 		Kind: kind, Counter: counter, Retention: "case", Recorded: time.Date(2025, 2, 12, 6, 30, 0, 0, time.UTC),
 		Summary: "something", Refs: refs,
 	}, head
