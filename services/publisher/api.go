@@ -159,6 +159,9 @@ func (p *Publisher) reasons(ctx context.Context, counts outbox.Counts, waiting m
 	if view.size == 0 && p.hub.Away() == nil {
 		reasons = append(reasons, "no checkpoint of the log was seen yet: nothing is published before the log is known to be this charter's")
 	}
+	if view.size > 0 && !p.awake.Load() && p.hub.Away() == nil {
+		reasons = append(reasons, "the log is read up to its end: nothing is signed before it is known that nobody else signs in this agency's name")
+	}
 	for _, audience := range slices.Sorted(maps.Keys(waiting)) {
 		if oldest, ok, err := p.outbox.Oldest(ctx, audience); err == nil && ok && view.ended(oldest.Key, oldest.Address) != nil {
 			reasons = append(reasons, fmt.Sprintf("audience %s: what was signed before its key or its address ended, "+

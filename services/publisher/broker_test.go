@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,13 +83,18 @@ func (b *broker) provide(users []string) {
 			b.t.Fatal(err)
 		}
 		for _, user := range users {
-			filters := map[string]string{stream.Events: "reg.>", stream.Log: "log.>"}
-			filter := filters[name]
+			filters := map[string][]string{stream.Events: {"reg.>"}, stream.Log: {"log.>"}}[name]
 			if name == stream.Events && (user == stream.NotaryUser || user == stream.AuditUser) {
-				filter = ">"
+				filters = []string{">"}
+			}
+			for _, agency := range []string{"XA.police", "XA.border", "XD.police"} {
+				country, id, _ := strings.Cut(agency, ".")
+				if name == stream.Events && user == stream.PublisherUser(country, id) {
+					filters = append(filters, "evt.*."+agency+".>")
+				}
 			}
 			_, err := b.js.CreateOrUpdateConsumer(patient(b.t), name, jetstream.ConsumerConfig{
-				Durable: user, FilterSubjects: []string{filter},
+				Durable: user, FilterSubjects: filters,
 				DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 1 << 16,
 			})
 			if err != nil {

@@ -29,9 +29,20 @@ type pursuit struct {
 	known    history // the registry at the follower's size, and back to the witnessed one
 	settled  uint64  // what known said from here on is witnessed, and was looked at
 
-	registry logReader                 // of the registry; nil before it is needed
-	held     map[uint64]stream.Message // of the registry, not in the tree yet; by the stream's sequence
+	registry logReader                 // of the registry and of what is the agency's own; nil before it is needed
+	held     map[uint64]stream.Message // of these, not in the tree yet; by the stream's sequence
 	passed   uint64                    // sequence of the last message of registry; 0: unknown
+
+	epoch     uint64 // of what follows
+	next      uint64 // sequence of the next leaf's message
+	covered   uint64 // all up to this sequence are here, or not this publisher's to read
+	announced uint64 // the last sequence of which the notary is known to have a leaf
+	looked    bool   // behind the end of the tree, once after a start
+	foreign   uint64 // the last message there that is not this outbox's
+
+	roots   event.Roots
+	strange strangers
+	misuse  misuse
 
 	read    uint64 // sequence of the last message looked at
 	cursor  uint64 // of the last one after which nothing needs to be read again
@@ -45,7 +56,7 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &pursuit{read: followed.Cursor, cursor: followed.Cursor, settled: math.MaxUint64, held: map[uint64]stream.Message{}}
+	u := &pursuit{next: max(followed.Next, 1), read: followed.Cursor, cursor: followed.Cursor, settled: math.MaxUint64, held: map[uint64]stream.Message{}}
 	if u.known, err = p.recall(ctx); err != nil {
 		return nil, err
 	}
@@ -61,6 +72,11 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
 	}
+	strange, err := p.outbox.Strange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u.strange = u.strange.with(strange)
 	p.show(u)
 	return u, nil
 }
@@ -69,11 +85,12 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 // sign by it must be on disk: a restart that knew less would sign with an older key.
 func (p *Publisher) show(u *pursuit) {
 	before := p.log.Load()
-	now := &logView{size: u.follower.Size(), chapter: u.known.last()}
+	now := &logView{size: u.follower.Size(), chapter: u.known.last(), strange: u.strange}
 	if c, _, ok := u.follower.Witnessed(); ok {
 		now.witnessed, now.seen = c.Size, event.Seen{Size: c.Size, Root: event.Digest(c.Root)}
 	}
 	p.log.Store(now)
+	p.troubles.note("key", p.others(now, u.strange, u.misuse))
 	if now.size > 0 && before.size == 0 || now.state != before.state {
 		for _, audience := range now.state.AudiencesOf(p.config.Country) {
 			p.lanes.of(audience)
@@ -122,11 +139,22 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	if err := reader.Reset(ctx, u.cursor+1); err != nil {
 		return err
 	}
+	behind, err := reader.Pending(ctx) // of the log, since the start
+	if err != nil {
+		return err
+	}
 	for {
+		if behind == 0 {
+			if err := p.awaken(ctx, u); err != nil {
+				return err
+			}
+		}
 		messages, err := reader.Fetch(ctx, fetchMessages, fetchWait)
 		if err != nil {
 			return err
 		}
+		behind -= min(behind, uint64(len(messages)))
+		u.announce(messages)
 		for _, m := range messages {
 			if m.Sequence <= u.read {
 				continue // delivered twice
@@ -150,6 +178,7 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			return err
 		}
 		if len(messages) == 0 {
+			behind = 0
 			if u.fault != nil {
 				return u.fault // nothing sound came after it: read again
 			}
@@ -167,6 +196,21 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			p.troubles.note("registry", p.standing(p.log.Load()))
 		}
 	}
+}
+
+// announce keeps how far the notary's messages that were fetched go. It is not believed
+// beyond what they hold, and forgotten with the first that does not fit.
+func (u *pursuit) announce(messages []stream.Message) {
+	size, next := u.follower.Size(), u.next
+	for _, m := range messages {
+		leaves := &logv1.Leaves{}
+		if m.Subject != stream.LeavesSubject || proto.Unmarshal(m.Data, leaves) != nil || leaves.GetStart() != size || leaves.GetFirstSequence() != next {
+			continue
+		}
+		n := uint64(len(leaves.GetHashes()) / len(translog.Hash{}))
+		size, next = size+n, next+n
+	}
+	u.announced = next - 1
 }
 
 // take looks at one message of the log stream. A message that proves nothing is
@@ -211,6 +255,9 @@ func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Me
 // says how the rest is judged, then what is the outbox's.
 func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64, leaves *logv1.Leaves) error {
 	known, updates, err := p.learn(ctx, u, leaves)
+	if err == nil {
+		err = p.readBack(ctx, u, leaves)
+	}
 	if other := (*contrary)(nil); errors.As(err, &other) {
 		return p.contradict(ctx, u, sequence, leaves, other)
 	}
@@ -234,13 +281,17 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 		}
 	}
 	u.known, u.cursor, u.unsaved, u.fault = known, sequence, true, nil
-	maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < batch.FirstSequence+uint64(len(batch.Hashes)) })
-	found, lost, err := p.compare(ctx, u, batch)
+	news, err := p.compare(ctx, u, batch)
 	if err != nil {
 		return err
 	}
-	if len(found)+len(lost)+len(updates) > 0 {
-		if err := p.save(ctx, u, outbox.News{Registry: updates, Found: found, Lost: lost}); err != nil {
+	if len(batch.Hashes) > 0 {
+		u.next = batch.FirstSequence + uint64(len(batch.Hashes))
+		maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < u.next })
+	}
+	news.Registry = updates
+	if len(news.Own)+len(news.Lost)+len(updates) > 0 {
+		if err := p.save(ctx, u, news); err != nil {
 			return err
 		}
 	}
@@ -249,7 +300,8 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 	}
 	p.show(u)
 	p.sees()
-	return p.relayLost(ctx, lost)
+	p.relayLost(news.Lost)
+	return nil
 }
 
 // adopt takes leaves in under the policies that the registry lays down below them.
@@ -288,7 +340,7 @@ func (p *Publisher) contradict(ctx context.Context, u *pursuit, sequence uint64,
 
 func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) error {
 	witnessed, _, _ := u.follower.Witnessed()
-	news.Followed = outbox.Followed{Cursor: u.cursor, Snapshot: u.follower.Snapshot()}
+	news.Followed = outbox.Followed{Cursor: u.cursor, Next: u.next, Snapshot: u.follower.Snapshot()}
 	news.Witnessed = witnessed.Size
 	if err := p.outbox.PutLog(ctx, news); err != nil {
 		return err
@@ -300,6 +352,7 @@ func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) erro
 // refuse passes over leaves that do not fit. Where they contradict what the notary
 // signed before, that is proof, and kept.
 func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
+	u.covered, u.announced = min(u.covered, u.next-1), 0 // it went by what this may have lied about
 	u.fault = fmt.Errorf("message %d: %w", sequence, err)
 	var fork *translog.Fork
 	var rollback *translog.Rollback

@@ -13,7 +13,6 @@ var errSuperseded = errors.New("the registry has changed")
 // asked for, and stay.
 type lanes struct {
 	publisher *Publisher
-	doubt     int64 // for new lanes: all that a process before this one may have sent
 
 	mu    sync.Mutex
 	all   map[string]*lane
@@ -25,8 +24,8 @@ type lanes struct {
 	interrupt func()
 }
 
-func newLanes(p *Publisher, doubt int64) *lanes {
-	ls := &lanes{publisher: p, doubt: doubt, all: map[string]*lane{}, fresh: make(chan struct{}, 1)}
+func newLanes(p *Publisher) *lanes {
+	ls := &lanes{publisher: p, all: map[string]*lane{}, fresh: make(chan struct{}, 1)}
 	ls.release()
 	return ls
 }
@@ -46,7 +45,7 @@ func (ls *lanes) of(audience string) *lane {
 	defer ls.mu.Unlock()
 	l, ok := ls.all[audience]
 	if !ok {
-		l = &lane{publisher: ls.publisher, audience: audience, wake: make(chan struct{}, 1), limit: parcel.Events, doubt: ls.doubt}
+		l = &lane{publisher: ls.publisher, audience: audience, wake: make(chan struct{}, 1), limit: parcel.Events}
 		ls.all[audience] = l
 		select {
 		case ls.fresh <- struct{}{}:

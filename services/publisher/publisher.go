@@ -51,6 +51,7 @@ type hub interface {
 
 type logReader interface {
 	Reset(ctx context.Context, sequence uint64) error
+	Pending(ctx context.Context) (uint64, error)
 	Fetch(ctx context.Context, limit int, wait time.Duration) ([]stream.Message, error)
 	Ack() error
 }
@@ -104,6 +105,7 @@ type Publisher struct {
 	flight   sync.RWMutex
 	log      atomic.Pointer[logView]
 	blind    atomic.Bool // the registry is known to have gone on, and not how: nothing is published
+	awake    atomic.Bool // the log was followed to where it was when this process began: see awaken
 	troubles troubles
 	missed   uint64 // message of the log that did not arrive; for follow alone
 }
@@ -114,6 +116,7 @@ type logView struct {
 	size      uint64 // 0: no checkpoint was seen yet
 	witnessed uint64
 	seen      event.Seen // the newest witnessed checkpoint
+	strange   strangers  // chains that somebody else has gone on with
 }
 
 // New opens the outbox and the listener; the hub may be away. It refuses a key
@@ -171,11 +174,7 @@ func prepare(config Config) (*Publisher, error) {
 const defaultPatience = 10 * time.Second
 
 func (p *Publisher) connect(ctx context.Context) error {
-	newest, err := p.outbox.Newest(ctx)
-	if err != nil {
-		return err
-	}
-	p.lanes = newLanes(p, newest)
+	p.lanes = newLanes(p)
 	if _, err := p.resume(ctx); err != nil {
 		return err
 	}

@@ -15,16 +15,20 @@ import (
 // fetchUpdates is how many messages of the registry are asked for at a time.
 const fetchUpdates = 256
 
-// withheld is a message of the registry that the log has and the hub does not
-// deliver. Until it does, nothing is published: nobody here knows by whom and to
+// withheld is a message of the registry, or of this publisher's own, that the log has
+// and the hub does not deliver. Until it does, nothing is published: nobody here knows by whom and to
 // whom it may be.
 type withheld struct {
 	index uint64
+	own   bool
 	cause error // nil: silence
 }
 
 func (e *withheld) Error() string {
 	text := fmt.Sprintf("the hub withholds message %d of the registry: nothing is published before it is here", e.index)
+	if e.own {
+		text = fmt.Sprintf("the hub withholds message %d, which this publisher has sent: nothing is published before it is here", e.index)
+	}
 	if e.cause != nil {
 		text += fmt.Sprintf(" (%v)", e.cause)
 	}
@@ -41,8 +45,12 @@ func (e *contrary) Error() string {
 	if e.delivered.Index == 0 {
 		return "the log does not begin with this charter: nothing is published to it. Compare the charter with the hub's"
 	}
-	return fmt.Sprintf("the hub shows this publisher another registry than the log has, at index %d: nothing is published. "+
-		"What it showed is kept in the outbox, table contrary; show it to the other members", e.delivered.Index)
+	what := "another registry"
+	if !registry.IsSubject(e.delivered.Subject) {
+		what = "another event of its own"
+	}
+	return fmt.Sprintf("the hub shows this publisher %s than the log has, at index %d: nothing is published. "+
+		"What it showed is kept in the outbox, table contrary; show it to the other members", what, e.delivered.Index)
 }
 
 // recall is the registry that the outbox holds, from the founding on.

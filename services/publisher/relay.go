@@ -30,10 +30,6 @@ type lane struct {
 	wake      chan struct{}
 	limit     int // events in the next parcel: halved by a fault, so that a bad link still gets something through
 	running   bool
-
-	// doubt is the last envelope that may be in the stream without our knowing
-	// where. It is written under flight: by the lane for reading, by others for writing.
-	doubt int64
 }
 
 // signal says that there may be something to do.
@@ -84,18 +80,18 @@ func pause(ctx context.Context, wait time.Duration) {
 
 // step publishes one parcel. What was signed before goes first, be it never
 // published, published without an answer, or not found in the log. What no
-// reader would accept is not sent, and nothing is signed past it: it is signed
+// reader would accept is not sent, nor what would follow somebody else's event, and nothing is signed past it: it is signed
 // again first, with the same identifiers, which must rise along the chain.
 func (l *lane) step(ctx context.Context) (moved bool, err error) {
 	p := l.publisher
 	p.flight.RLock()
 	defer p.flight.RUnlock()
 	view := p.log.Load()
-	if view.size == 0 || p.blind.Load() {
+	if view.size == 0 || p.blind.Load() || !p.awake.Load() {
 		return false, nil // follow signals when that changes
 	}
 	oldest, ok, err := p.outbox.Oldest(ctx, l.audience)
-	if err != nil || ok && view.ended(oldest.Key, oldest.Address) != nil {
+	if err != nil || ok && (view.ended(oldest.Key, oldest.Address) != nil || view.strange[p.chain(oldest.Address, oldest.Renewal)] != nil) {
 		return false, err
 	}
 	bounds := outbox.Bounds{Events: l.limit, Bytes: parcel.Bytes}
@@ -123,12 +119,15 @@ func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([
 	if err != nil {
 		return nil, nil // likewise
 	}
-	address := audience.Address()
-	drafts, head, err := p.outbox.Drafts(ctx, l.audience, address, bounds)
+	enrolled, _ := view.state.Key(key.ID)
+	chain := p.chain(audience.Address(), enrolled.Renewal)
+	if view.strange[chain] != nil {
+		return nil, nil // likewise
+	}
+	drafts, head, err := p.outbox.Drafts(ctx, l.audience, chain, bounds)
 	if err != nil || len(drafts) == 0 {
 		return nil, err
 	}
-	chain := event.Chain{Country: p.config.Country, Agency: p.config.Agency, Audience: address}
 	before := head
 	var envelopes []outbox.Envelope
 	for first := 0; first < len(drafts); {
@@ -139,12 +138,12 @@ func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([
 		}
 		for i, s := range signed {
 			envelopes = append(envelopes, outbox.Envelope{
-				Sequence: drafts[first+i].Sequence, Address: address, Key: key.ID, Subject: s.Subject, Data: s.Data,
+				Sequence: drafts[first+i].Sequence, Address: chain.Audience, Renewal: chain.Renewal, Key: key.ID, Subject: s.Subject, Data: s.Data,
 			})
 		}
 		head, first = next, first+len(batch)
 	}
-	if err := p.outbox.PutSigned(ctx, l.audience, address, before, head, envelopes); err != nil {
+	if err := p.outbox.PutSigned(ctx, l.audience, chain, before, head, envelopes); err != nil {
 		return nil, err
 	}
 	return envelopes, nil
@@ -181,7 +180,6 @@ func (l *lane) publish(ctx context.Context, envelopes []outbox.Envelope) error {
 	defer context.AfterFunc(relay, cancel)()
 	last, err := p.hub.PublishBatch(bounded, messages)
 	if err != nil {
-		l.doubt = max(l.doubt, envelopes[len(envelopes)-1].Sequence)
 		if relay.Err() != nil {
 			return context.Cause(relay)
 		}
@@ -189,13 +187,8 @@ func (l *lane) publish(ctx context.Context, envelopes []outbox.Envelope) error {
 	}
 	n := uint64(len(envelopes))
 	if last < n {
-		l.doubt = max(l.doubt, envelopes[n-1].Sequence)
 		return fmt.Errorf("the hub says that %d events end at sequence %d: %w", n, last, outbox.ErrMisplaced)
 	}
 	// The answer is kept even where the publisher is being stopped.
-	err = p.outbox.PutStored(context.WithoutCancel(ctx), l.audience, envelopes, last-n+1)
-	if err != nil {
-		l.doubt = max(l.doubt, envelopes[n-1].Sequence)
-	}
-	return err
+	return p.outbox.PutStored(context.WithoutCancel(ctx), l.audience, envelopes, last-n+1)
 }

@@ -2,110 +2,91 @@ package publisher
 
 import (
 	"context"
-	"fmt"
-	"math"
 
 	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
-// compare looks for the outbox's envelopes among new leaves. In one epoch the
-// log index goes with the stream's sequence. A leaf binds index, subject and
-// bytes: where it is another one, the event is not there.
-func (p *Publisher) compare(ctx context.Context, u *pursuit, batch translog.Batch) (found []outbox.Found, lost []outbox.Lost, err error) {
+// compare looks for the outbox's reports among new leaves. What is found there was
+// accepted by every reader. In one epoch the log index goes with the stream's sequence.
+func (p *Publisher) compare(ctx context.Context, u *pursuit, batch translog.Batch) (outbox.News, error) {
 	if len(batch.Hashes) == 0 {
-		return nil, nil, nil
+		return outbox.News{}, nil
+	}
+	j, err := p.judge(ctx, u, batch)
+	if err != nil {
+		return outbox.News{}, err
+	}
+	news := j.news
+	u.strange = u.strange.with(news.Strange)
+	if j.misuse.words != "" {
+		u.misuse = j.misuse
 	}
 	audiences, err := p.outbox.Unfound(ctx)
 	if err != nil {
-		return nil, nil, err
+		return news, err
 	}
 	for _, audience := range audiences {
-		s := search{publisher: p, known: u.known, batch: batch, audience: audience, doubt: p.lanes.of(audience).doubt}
+		s := search{publisher: p, u: u, batch: batch, found: j.found}
 		if err := p.outbox.EachUnfound(ctx, audience, s.next); err != nil {
-			return nil, nil, err
+			return news, err
 		}
-		found = append(found, s.found...)
-		if s.lost != nil {
-			lost = append(lost, *s.lost)
+		if s.withheld != nil {
+			return news, s.withheld
+		}
+		if s.lost != 0 {
+			news.Lost = append(news.Lost, outbox.Lost{Audience: audience, Sequence: s.lost})
 		}
 	}
-	return found, lost, nil
+	return news, nil
 }
 
-// search goes once through a batch's leaves for the envelopes of one audience, in
-// the order of their chain: a copy that lies before its predecessor was refused.
+// search goes once through the envelopes of one audience, in the order of their
+// chain, for the first that was not accepted: those after it cannot be.
 //
-// An envelope whose publication was not answered may lie anywhere, so every leaf
-// is compared with it. That it is nowhere below the index at which its key or its
-// address ended is what allows to sign it again.
+// An envelope whose publication was not answered may lie anywhere, and all that
+// lies on the agency's subjects was looked at. That it is nowhere below the index at
+// which its key or its address ended is what allows to sign it again.
 type search struct {
 	publisher *Publisher
-	known     history
+	u         *pursuit
 	batch     translog.Batch
-	audience  string
-	doubt     int64 // envelopes up to this one may lie where the hub did not say
-	at        int   // the next leaf to look at
+	found     map[int64]uint64
 
-	found []outbox.Found
-	lost  *outbox.Lost
+	lost     int64 // an envelope that is not where the hub said; 0: none
+	withheld error // the hub has it, and does not deliver it
 }
 
 // next looks for one envelope, and asks for the one after it where it was found.
 func (s *search) next(e outbox.Unfound) (more bool, err error) {
-	end := uint64(math.MaxUint64)
-	if index, ok := s.known.ends(e.Key, e.Address); ok {
-		end = index // settle deals with what was not found by then
+	if _, ok := s.found[e.Sequence]; ok {
+		return true, nil
 	}
 	first := s.batch.FirstSequence
-	for ; s.at < len(s.batch.Hashes); s.at++ {
-		index, sequence := s.batch.Start+uint64(s.at), first+uint64(s.at)
-		if index >= end {
-			return false, nil
-		}
-		said := e.Cursor != 0 && e.Cursor <= sequence
-		if e.Sequence > s.doubt && !said {
-			if e.Cursor == 0 {
-				return false, nil // never sent
-			}
-			s.at = int(min(e.Cursor-first, uint64(len(s.batch.Hashes)))) - 1
-			continue
-		}
-		if s.batch.Hashes[s.at] == translog.LeafHash(index, e.Subject, e.Data) {
-			s.take(e, index, sequence)
-			return true, nil
-		}
-		if said {
-			s.lost = &outbox.Lost{Audience: s.audience, Sequence: e.Sequence}
-			return false, nil
-		}
+	if e.Cursor == 0 || e.Cursor >= first+uint64(len(s.batch.Hashes)) {
+		return false, nil // never sent, or not answered, or farther on
+	}
+	at := max(e.Cursor, first) - first
+	index := s.batch.Start + at
+	if end, ok := s.u.known.ends(e.Key, e.Address); ok && index >= end {
+		return false, nil // settle deals with it
+	}
+	if _, here := s.u.held[first+at]; !here && s.batch.Hashes[at] == translog.LeafHash(index, e.Subject, e.Data) {
+		s.withheld = &withheld{index: index, own: true}
+		return false, nil
+	}
+	if _, stopped := s.u.strange[s.publisher.chain(e.Address, e.Renewal)]; !stopped {
+		s.lost = e.Sequence
 	}
 	return false, nil
 }
 
-func (s *search) take(e outbox.Unfound, index, sequence uint64) {
-	s.found = append(s.found, outbox.Found{Sequence: e.Sequence, Cursor: sequence, Index: index})
-	if s.batch.Labels[s.at] != e.Address {
-		s.publisher.troubles.note("leaf "+fmt.Sprint(index),
-			"the notary gives our event to another audience than it was sent to: its readers cannot know that it is theirs")
-	}
-	s.at++
-}
-
-// relayLost has the lanes publish again what is not where the hub said. From then
-// on it may lie in several places.
-func (p *Publisher) relayLost(ctx context.Context, lost []outbox.Lost) error {
+// relayLost has the lanes publish again what is not where the hub said.
+func (p *Publisher) relayLost(lost []outbox.Lost) {
 	for _, l := range lost {
-		newest, err := p.outbox.Newest(ctx)
-		if err != nil {
-			return err
-		}
 		p.config.Logger.Error("events are not in the log where the hub said, and are published again", "audience", l.Audience)
-		lane := p.lanes.of(l.Audience)
-		lane.doubt = newest
-		lane.signal()
+		p.lanes.of(l.Audience).signal()
 	}
-	return nil
 }
 
 // settle has signed again what no reader accepts any more: envelopes that were not

@@ -242,12 +242,3 @@ func (in *intake) insert(report Report) error {
 	_, err = in.draft.Exec(in.sequence, report.Audience, report.Kind, report.Retention, now.UnixNano(), content)
 	return err
 }
-
-// Newest is the place of the report that was accepted last; 0: there is none.
-func (o *Outbox) Newest(ctx context.Context) (sequence int64, err error) {
-	err = o.read.QueryRowContext(ctx, `SELECT coalesce(max(sequence), 0) FROM accepted`).Scan(&sequence)
-	if err != nil {
-		return 0, fmt.Errorf("reading the newest report: %w", err)
-	}
-	return sequence, nil
-}

@@ -7,25 +7,28 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tripoint/tripoint/pkg/event"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 // signAgain makes drafts of all envelopes of an audience that are not found, and
-// sets the heads of their chains back to before them. What a draft says is taken
+// sets the heads of their chains back to where the log has them. What a draft says is taken
 // from the envelope, so that nothing is said anew.
 func signAgain(tx *sql.Tx, audience string) error {
 	refused, err := readRefused(tx, audience)
 	if err != nil {
 		return err
 	}
-	back := map[string]bool{}
+	type chain struct {
+		address string
+		renewal int
+	}
+	back := map[chain]bool{}
 	for _, r := range refused {
-		if !back[r.address] {
-			if err := r.setBack(tx); err != nil {
+		if at := (chain{r.address, r.renewal}); !back[at] {
+			if err := setBack(tx, r.address, r.renewal); err != nil {
 				return err
 			}
-			back[r.address] = true
+			back[at] = true
 		}
 		_, err := tx.Exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6)`, r.sequence, audience,
 			r.header.GetKind(), r.header.GetRetention(), r.header.GetRecorded().AsTime().UnixNano(), r.body)
@@ -41,12 +44,13 @@ func signAgain(tx *sql.Tx, audience string) error {
 type refusal struct {
 	sequence int64
 	address  string
+	renewal  int
 	header   *eventv1.Header
 	body     []byte
 }
 
 func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
-	rows, err := tx.Query(`SELECT sequence, address, data, event_id FROM envelopes JOIN accepted USING (sequence)
+	rows, err := tx.Query(`SELECT sequence, address, renewal, data, event_id FROM envelopes JOIN accepted USING (sequence)
 		WHERE audience = $1 AND log_index IS NULL ORDER BY sequence`, audience)
 	if err != nil {
 		return nil, err
@@ -56,7 +60,7 @@ func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
 	for rows.Next() {
 		var r refusal
 		var data, id []byte
-		if err := rows.Scan(&r.sequence, &r.address, &data, &id); err != nil {
+		if err := rows.Scan(&r.sequence, &r.address, &r.renewal, &data, &id); err != nil {
 			return nil, err
 		}
 		envelope := &eventv1.Envelope{}
@@ -71,22 +75,4 @@ func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
 		all = append(all, r)
 	}
 	return all, rows.Err()
-}
-
-// setBack makes the event before this one the head of its chain. Its identifier
-// may be gone from here: the one accepted before this event, to whatever audience,
-// is not below it.
-func (r refusal) setBack(tx *sql.Tx) error {
-	if r.header.GetCounter() == 1 {
-		_, err := tx.Exec(`DELETE FROM heads WHERE address = $1`, r.address)
-		return err
-	}
-	last := make([]byte, len(event.ID{}))
-	err := tx.QueryRow(`SELECT event_id FROM accepted WHERE sequence = $1`, r.sequence-1).Scan(&last)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE address = $1`,
-		r.address, int64(r.header.GetCounter()-1), r.header.GetPrevious(), last)
-	return one(moved, err, fmt.Sprintf("there is no chain to %s", r.address))
 }

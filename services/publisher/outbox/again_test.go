@@ -17,7 +17,8 @@ func signTo(t testing.TB, o *Outbox, address, owner string, n int) []Envelope {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drafts, head, err := o.Drafts(t.Context(), "region", address, Bounds{Events: n, Bytes: 1 << 20})
+	chain := event.Chain{Country: "XA", Agency: "police", Audience: address}
+	drafts, head, err := o.Drafts(t.Context(), "region", chain, Bounds{Events: n, Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,6 @@ func signTo(t testing.TB, o *Outbox, address, owner string, n int) []Envelope {
 	for _, d := range drafts {
 		events = append(events, d.Event)
 	}
-	chain := event.Chain{Country: "XA", Agency: "police", Audience: address}
 	signed, next, err := event.SignBatch(key, chain, head, event.Seen{}, events)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func signTo(t testing.TB, o *Outbox, address, owner string, n int) []Envelope {
 	for i, s := range signed {
 		envelopes = append(envelopes, Envelope{Sequence: drafts[i].Sequence, Address: address, Key: key.ID, Subject: s.Subject, Data: s.Data})
 	}
-	if err := o.PutSigned(t.Context(), "region", address, head, next, envelopes); err != nil {
+	if err := o.PutSigned(t.Context(), "region", chain, head, next, envelopes); err != nil {
 		t.Fatal(err)
 	}
 	return envelopes
@@ -42,7 +42,7 @@ func signTo(t testing.TB, o *Outbox, address, owner string, n int) []Envelope {
 
 func drafts(t testing.TB, o *Outbox, address string) ([]Draft, event.Head) {
 	t.Helper()
-	all, head, err := o.Drafts(t.Context(), "region", address, Bounds{Events: 100, Bytes: 1 << 20})
+	all, head, err := o.Drafts(t.Context(), "region", event.Chain{Country: "XA", Agency: "police", Audience: address}, Bounds{Events: 100, Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +69,7 @@ func TestSignedAgainIsTheSameReport(t *testing.T) {
 			news := News{Followed: Followed{Snapshot: []byte("s")}, Again: []string{"region", "nothing"}, Witnessed: 100,
 				Registry: []Update{{Index: 7, Subject: "reg.x", Data: []byte("u")}}}
 			for i := range accepted {
+				news.Own = append(news.Own, Own{Chain: region, Head: heads[i]})
 				news.Found = append(news.Found, Found{Sequence: signed[i].Sequence, Cursor: uint64(i) + 1, Index: uint64(i)})
 			}
 			putLog(t, o, news)

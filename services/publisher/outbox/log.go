@@ -11,28 +11,30 @@ import (
 // Followed is how far the log was followed.
 type Followed struct {
 	Cursor   uint64 // sequence in the log stream
+	Next     uint64 // sequence in the event stream after the last leaf
 	Snapshot []byte // of the follower, after that message
 }
 
 // Followed reads what the last PutLog kept; ok is false before the first.
 func (o *Outbox) Followed(ctx context.Context) (f Followed, ok bool, err error) {
-	var cursor int64
-	err = o.read.QueryRowContext(ctx, `SELECT cursor, snapshot FROM log`).Scan(&cursor, &f.Snapshot)
+	var cursor, next int64
+	err = o.read.QueryRowContext(ctx, `SELECT cursor, next, snapshot FROM log`).Scan(&cursor, &next, &f.Snapshot)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Followed{}, false, nil
 	}
 	if err != nil {
 		return Followed{}, false, fmt.Errorf("reading how far the log was followed: %w", err)
 	}
-	f.Cursor = uint64(cursor)
+	f.Cursor, f.Next = uint64(cursor), uint64(next)
 	return f, true, nil
 }
 
-// Found says where an envelope's leaf is.
+// Found says where a report was accepted by all readers.
 type Found struct {
-	Sequence int64  // the envelope's place in the outbox
-	Cursor   uint64 // the stream's sequence
-	Index    uint64 // the log's
+	Sequence int64     // its place in the outbox
+	Cursor   uint64    // the stream's sequence
+	Index    uint64    // the log's
+	Draft    *Envelope // as which it lies there, where it is a draft here: an old copy of this outbox has signed it
 }
 
 // Lost says from which envelope on an audience's are not where the hub said. All
@@ -46,6 +48,8 @@ type Lost struct {
 type News struct {
 	Followed
 	Registry  []Update // that applied since, by rising index
+	Own       []Own    // by rising index
+	Strange   []Strange
 	Found     []Found
 	Lost      []Lost
 	Again     []string // audiences whose envelopes that are not found no reader will accept
@@ -62,16 +66,20 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 		if err := putUpdates(tx, news.Registry); err != nil {
 			return err
 		}
+		if err := putOwn(tx, news.Own, news.Strange); err != nil {
+			return err
+		}
 		for _, f := range news.Found {
-			found, err := tx.Exec(`UPDATE envelopes SET cursor = $1, log_index = $2 WHERE sequence = $3 AND log_index IS NULL`,
-				int64(f.Cursor), int64(f.Index), f.Sequence)
-			if err := one(found, err, fmt.Sprintf("envelope %d is not looked for", f.Sequence)); err != nil {
+			if err := f.put(tx); err != nil {
 				return err
 			}
 		}
+		if err := catchUpHeads(tx, news.Own); err != nil {
+			return err
+		}
 		for _, l := range news.Lost {
-			_, err := tx.Exec(`UPDATE envelopes SET cursor = NULL, log_index = NULL, returned = returned + 1
-				WHERE audience = $1 AND sequence >= $2 AND cursor IS NOT NULL`, l.Audience, l.Sequence)
+			_, err := tx.Exec(`UPDATE envelopes SET cursor = NULL, returned = returned + 1
+				WHERE audience = $1 AND sequence >= $2 AND cursor IS NOT NULL AND log_index IS NULL`, l.Audience, l.Sequence)
 			if err != nil {
 				return err
 			}
@@ -85,13 +93,30 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2)`, int64(news.Cursor), news.Snapshot)
+		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), int64(news.Next), news.Snapshot)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("storing news of the log: %w", err)
 	}
 	return nil
+}
+
+func (f Found) put(tx *sql.Tx) error {
+	if f.Draft != nil {
+		taken, err := tx.Exec(`INSERT INTO envelopes (sequence, audience, address, renewal, key_id, subject, data)
+			SELECT sequence, audience, $2, $3, $4, $5, $6 FROM drafts WHERE sequence = $1`,
+			f.Sequence, f.Draft.Address, f.Draft.Renewal, f.Draft.Key[:], f.Draft.Subject, f.Draft.Data)
+		if err := one(taken, err, fmt.Sprintf("report %d is no draft", f.Sequence)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM drafts WHERE sequence = $1`, f.Sequence); err != nil {
+			return err
+		}
+	}
+	found, err := tx.Exec(`UPDATE envelopes SET cursor = $1, log_index = $2 WHERE sequence = $3 AND log_index IS NULL`,
+		int64(f.Cursor), int64(f.Index), f.Sequence)
+	return one(found, err, fmt.Sprintf("envelope %d is not looked for", f.Sequence))
 }
 
 // Counts is how many reports there are, by how far they have come.

@@ -7,6 +7,7 @@
 //     a witnessed change of the registry makes it certain that no reader accepts them.
 //     Only then is it a draft again, with the same identifier and content.
 //   - Event identifiers strictly increase in the order of acceptance.
+//   - A chain in which somebody else's event was accepted is not continued.
 //   - Along one audience, the stream's sequences of what is stored strictly increase;
 //     what is not found in the log is the end of it, under one key, to one address.
 //   - One process has the outbox open.
@@ -88,13 +89,33 @@ func (o *Outbox) open(ctx context.Context, path string, owner Owner) error {
 	if o.db, err = connect(path, 1, false); err != nil {
 		return err
 	}
-	if _, err := o.db.ExecContext(ctx, schema); err != nil {
-		return fmt.Errorf("making the tables: %w", err)
+	if err := o.provide(ctx); err != nil {
+		return err
 	}
 	if o.read, err = connect(path, 4, true); err != nil {
 		return err
 	}
 	return o.claim(ctx, owner)
+}
+
+// version is that of schema.sql, as PRAGMA user_version.
+const version = 2
+
+// provide makes the tables. An outbox of another version has not read its chains back.
+func (o *Outbox) provide(ctx context.Context) error {
+	var found, tables int
+	err := errors.Join(o.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&found),
+		o.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables))
+	if err != nil {
+		return fmt.Errorf("reading the version: %w", err)
+	}
+	if tables > 0 && found != version {
+		return fmt.Errorf("it has version %d, and this program reads %d: let the program that made it publish what is in it, and begin a new one", found, version)
+	}
+	if _, err := o.db.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA user_version = %d;", version)); err != nil {
+		return fmt.Errorf("making the tables: %w", err)
+	}
+	return nil
 }
 
 // connect opens a pool. synchronous FULL makes every commit an fsync of the

@@ -65,7 +65,7 @@ func accept(t testing.TB, o *Outbox, reports ...Report) []Acceptance {
 // sign plays the relay's signature: the envelope is the content itself.
 func sign(t testing.TB, o *Outbox, n int) []Envelope {
 	t.Helper()
-	drafts, head, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: n, Bytes: 1 << 20})
+	drafts, head, err := o.Drafts(t.Context(), "region", region, Bounds{Events: n, Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func sign(t testing.TB, o *Outbox, n int) []Envelope {
 		after = event.Head{Counter: after.Counter + 1, Digest: event.DigestOf(d.Event.ID[:]), LastID: d.Event.ID}
 		signed = append(signed, Envelope{Sequence: d.Sequence, Address: "region", Subject: "s", Data: d.Event.Sections[0].Content})
 	}
-	if err := o.PutSigned(t.Context(), "region", "region", head, after, signed); err != nil {
+	if err := o.PutSigned(t.Context(), "region", region, head, after, signed); err != nil {
 		t.Fatal(err)
 	}
 	return signed
@@ -180,7 +180,7 @@ func TestConcurrentCallersShareTransactions(t *testing.T) {
 		t.Errorf("%d are accepted, want %d", c.Accepted, callers*each)
 	}
 	// In the order of acceptance, identifiers rise.
-	drafts, _, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 1000, Bytes: 1 << 20})
+	drafts, _, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 1000, Bytes: 1 << 20})
 	if err != nil || len(drafts) != callers*each {
 		t.Fatalf("%d drafts, error %v", len(drafts), err)
 	}
@@ -243,23 +243,23 @@ func TestWhatIsAcceptedStays(t *testing.T) {
 func TestSigningTwiceIsRefused(t *testing.T) {
 	o := open(t, t.TempDir())
 	accept(t, o, report("a", "1"), report("b", "2"))
-	drafts, head, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 1, Bytes: 1 << 20})
+	drafts, head, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 1, Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	signed := sign(t, o, 1)
 	after := event.Head{Counter: 1, LastID: drafts[0].Event.ID}
-	if err := o.PutSigned(t.Context(), "region", "region", head, after, signed); err == nil {
+	if err := o.PutSigned(t.Context(), "region", region, head, after, signed); err == nil {
 		t.Error("the chain's head was moved twice from one place")
 	}
-	_, head, err = o.Drafts(t.Context(), "region", "region", Bounds{Events: 1, Bytes: 1 << 20})
+	_, head, err = o.Drafts(t.Context(), "region", region, Bounds{Events: 1, Bytes: 1 << 20})
 	if err != nil || head.Counter != 1 {
 		t.Fatalf("head is %v, error %v", head, err)
 	}
-	if err := o.PutSigned(t.Context(), "region", "region", head, event.Head{Counter: 2}, signed); err == nil {
+	if err := o.PutSigned(t.Context(), "region", region, head, event.Head{Counter: 2}, signed); err == nil {
 		t.Error("one report was signed twice")
 	}
-	if _, again, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 1, Bytes: 1}); err != nil || again != head {
+	if _, again, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 1, Bytes: 1}); err != nil || again != head {
 		t.Errorf("a refused signature moved the head to %v, error %v", again, err)
 	}
 }
@@ -268,12 +268,12 @@ func TestHeadMovesFromWhereItIsOnly(t *testing.T) {
 	o := open(t, t.TempDir())
 	accept(t, o, report("a", "1"), report("b", "2"), report("c", "3"))
 	sign(t, o, 1)
-	_, first, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 1, Bytes: 1})
+	_, first, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 1, Bytes: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sign(t, o, 1)
-	drafts, second, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 1, Bytes: 1})
+	drafts, second, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 1, Bytes: 1})
 	if err != nil || len(drafts) != 1 {
 		t.Fatalf("%d drafts, error %v", len(drafts), err)
 	}
@@ -282,7 +282,7 @@ func TestHeadMovesFromWhereItIsOnly(t *testing.T) {
 	envelope := []Envelope{{Sequence: drafts[0].Sequence, Subject: "s", Data: []byte("3")}}
 	for name, before := range map[string]event.Head{"one counter back": first, "another header": other} {
 		after := event.Head{Counter: before.Counter + 1, LastID: drafts[0].Event.ID}
-		if err := o.PutSigned(t.Context(), "region", "region", before, after, envelope); err == nil {
+		if err := o.PutSigned(t.Context(), "region", region, before, after, envelope); err == nil {
 			t.Errorf("%s: signed", name)
 		}
 	}
@@ -294,7 +294,7 @@ func TestHeadMovesFromWhereItIsOnly(t *testing.T) {
 func TestBoundsTakeAtLeastOne(t *testing.T) {
 	o := open(t, t.TempDir())
 	accept(t, o, report("a", strings.Repeat("x", 100)), report("b", strings.Repeat("x", 100)), report("c", "x"))
-	drafts, _, err := o.Drafts(t.Context(), "region", "region", Bounds{Events: 10, Bytes: 1})
+	drafts, _, err := o.Drafts(t.Context(), "region", region, Bounds{Events: 10, Bytes: 1})
 	if err != nil || len(drafts) != 1 {
 		t.Errorf("%d drafts, error %v; want 1", len(drafts), err)
 	}
@@ -303,3 +303,5 @@ func TestBoundsTakeAtLeastOne(t *testing.T) {
 		t.Errorf("%d envelopes, error %v; want 2", len(envelopes), err)
 	}
 }
+
+var region = event.Chain{Country: "XA", Agency: "police", Audience: "region"}

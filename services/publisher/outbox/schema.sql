@@ -26,6 +26,8 @@ BEGIN SELECT RAISE(ABORT, 'an accepted report is never forgotten'); END;
 CREATE TRIGGER IF NOT EXISTS accepted_is_fixed BEFORE UPDATE ON accepted
 BEGIN SELECT RAISE(ABORT, 'an accepted report is never changed'); END;
 
+CREATE INDEX IF NOT EXISTS accepted_by_event ON accepted (event_id);
+
 -- accepted, not signed
 CREATE TABLE IF NOT EXISTS drafts (
     sequence  INTEGER PRIMARY KEY REFERENCES accepted,
@@ -43,6 +45,7 @@ CREATE TABLE IF NOT EXISTS envelopes (
     sequence  INTEGER PRIMARY KEY REFERENCES accepted,
     audience  TEXT NOT NULL,              -- identifier
     address   TEXT NOT NULL,              -- of the audience, as the header has it
+    renewal   INTEGER NOT NULL,           -- of the chain: how many keys were lost before that which signed
     key_id    BLOB NOT NULL,              -- that signed
     subject   TEXT NOT NULL,
     data      BLOB NOT NULL,              -- the exact bytes, signed once
@@ -56,18 +59,51 @@ CREATE INDEX IF NOT EXISTS envelopes_unfound ON envelopes (audience, sequence) W
 CREATE INDEX IF NOT EXISTS envelopes_found ON envelopes (log_index) WHERE log_index IS NOT NULL;
 CREATE INDEX IF NOT EXISTS envelopes_returned ON envelopes (sequence) WHERE returned > 0;
 
--- where the chain of headers to each address stands
+CREATE INDEX IF NOT EXISTS envelopes_of_chain ON envelopes (address, renewal) WHERE log_index IS NULL;
+
+-- where each chain stands, with what was signed and is not in the log yet
 CREATE TABLE IF NOT EXISTS heads (
-    address TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    renewal INTEGER NOT NULL,
     counter INTEGER NOT NULL,
     digest  BLOB NOT NULL,
-    last_id BLOB NOT NULL
+    last_id BLOB NOT NULL,
+    PRIMARY KEY (address, renewal)
 ) STRICT, WITHOUT ROWID;
+
+-- where each chain stands in the log, by the verdict of every reader and up to
+-- the size of log.snapshot, whoever has signed
+CREATE TABLE IF NOT EXISTS chains (
+    address TEXT NOT NULL,
+    renewal INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    digest  BLOB NOT NULL,
+    last_id BLOB NOT NULL,
+    PRIMARY KEY (address, renewal)
+) STRICT, WITHOUT ROWID;
+
+-- the headers of these chains
+CREATE TABLE IF NOT EXISTS headers (
+    address TEXT NOT NULL,
+    renewal INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    digest  BLOB NOT NULL,
+    PRIMARY KEY (address, renewal, counter)
+) STRICT, WITHOUT ROWID;
+
+-- accepted events of these chains that are not of this outbox
+CREATE TABLE IF NOT EXISTS strange (
+    log_index INTEGER PRIMARY KEY,
+    address   TEXT NOT NULL,
+    renewal   INTEGER NOT NULL,
+    event_id  BLOB NOT NULL
+) STRICT;
 
 -- how far the log was followed
 CREATE TABLE IF NOT EXISTS log (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     cursor   INTEGER NOT NULL,  -- sequence in the log stream
+    next     INTEGER NOT NULL,  -- sequence in the event stream after the last leaf
     snapshot BLOB NOT NULL      -- of the follower, after that message
 ) STRICT;
 

@@ -27,15 +27,17 @@ type Draft struct {
 type Envelope struct {
 	Sequence int64       // its place in the outbox
 	Address  string      // of its audience, as the header has it
+	Renewal  int         // of its chain
 	Key      event.KeyID // that signed
 	Subject  string
 	Data     []byte
 }
 
 // Drafts are an audience's oldest reports that are not signed, in order, and
-// the head of the chain to the address that they will go to.
-func (o *Outbox) Drafts(ctx context.Context, audience, address string, bounds Bounds) ([]Draft, event.Head, error) {
-	head, err := o.head(ctx, address)
+// the head of the chain that they will go to, with what is on its way.
+func (o *Outbox) Drafts(ctx context.Context, audience string, chain event.Chain, bounds Bounds) ([]Draft, event.Head, error) {
+	head, err := scanHead(o.read.QueryRowContext(ctx,
+		`SELECT counter, digest, last_id FROM heads WHERE address = $1 AND renewal = $2`, chain.Audience, chain.Renewal))
 	if err != nil {
 		return nil, head, fmt.Errorf("reading the chain's head: %w", err)
 	}
@@ -81,29 +83,12 @@ func sections(body []byte) ([]event.Section, error) {
 	return all, nil
 }
 
-func (o *Outbox) head(ctx context.Context, address string) (event.Head, error) {
-	var head event.Head
-	var counter int64
-	var digest, last []byte
-	err := o.read.QueryRowContext(ctx, `SELECT counter, digest, last_id FROM heads WHERE address = $1`, address).
-		Scan(&counter, &digest, &last)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return head, nil
-	case err != nil:
-		return head, err
-	case len(digest) != len(head.Digest) || len(last) != len(head.LastID):
-		return head, errors.New("it is damaged")
-	}
-	return event.Head{Counter: uint64(counter), Digest: event.Digest(digest), LastID: event.ID(last)}, nil
-}
-
-// PutSigned exchanges drafts of an audience for their envelopes to an address and
-// moves the head of the chain there from before to after. It refuses when the head is not at before, or one
+// PutSigned exchanges drafts of an audience for their envelopes on a chain and
+// moves its head from before to after. It refuses when the head is not at before, or one
 // of the drafts is gone: either would be a counter or an event signed twice.
-func (o *Outbox) PutSigned(ctx context.Context, audience, address string, before, after event.Head, signed []Envelope) error {
+func (o *Outbox) PutSigned(ctx context.Context, audience string, chain event.Chain, before, after event.Head, signed []Envelope) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
-		if err := moveHead(tx, address, before, after); err != nil {
+		if err := moveHead(tx, chain, before, after); err != nil {
 			return err
 		}
 		take, err := tx.Prepare(`DELETE FROM drafts WHERE sequence = $1 AND audience = $2`)
@@ -111,7 +96,7 @@ func (o *Outbox) PutSigned(ctx context.Context, audience, address string, before
 			return err
 		}
 		defer take.Close()
-		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, address, key_id, subject, data) VALUES ($1, $2, $3, $4, $5, $6)`)
+		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, address, renewal, key_id, subject, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
 		if err != nil {
 			return err
 		}
@@ -121,7 +106,7 @@ func (o *Outbox) PutSigned(ctx context.Context, audience, address string, before
 			if err := one(taken, err, fmt.Sprintf("report %d is no draft", e.Sequence)); err != nil {
 				return err
 			}
-			if _, err := put.Exec(e.Sequence, audience, address, e.Key[:], e.Subject, e.Data); err != nil {
+			if _, err := put.Exec(e.Sequence, audience, chain.Audience, chain.Renewal, e.Key[:], e.Subject, e.Data); err != nil {
 				return err
 			}
 		}
@@ -133,14 +118,15 @@ func (o *Outbox) PutSigned(ctx context.Context, audience, address string, before
 	return nil
 }
 
-func moveHead(tx *sql.Tx, address string, before, after event.Head) error {
+func moveHead(tx *sql.Tx, chain event.Chain, before, after event.Head) error {
 	if before.Counter == 0 {
-		_, err := tx.Exec(`INSERT INTO heads VALUES ($1, $2, $3, $4)`,
-			address, int64(after.Counter), after.Digest[:], after.LastID[:])
+		_, err := tx.Exec(`INSERT INTO heads VALUES ($1, $2, $3, $4, $5)`,
+			chain.Audience, chain.Renewal, int64(after.Counter), after.Digest[:], after.LastID[:])
 		return err
 	}
-	moved, err := tx.Exec(`UPDATE heads SET counter = $2, digest = $3, last_id = $4 WHERE address = $1 AND counter = $5 AND digest = $6`,
-		address, int64(after.Counter), after.Digest[:], after.LastID[:], int64(before.Counter), before.Digest[:])
+	moved, err := tx.Exec(`UPDATE heads SET counter = $3, digest = $4, last_id = $5
+		WHERE address = $1 AND renewal = $2 AND counter = $6 AND digest = $7`,
+		chain.Audience, chain.Renewal, int64(after.Counter), after.Digest[:], after.LastID[:], int64(before.Counter), before.Digest[:])
 	return one(moved, err, fmt.Sprintf("the chain does not stand at counter %d", before.Counter))
 }
 

@@ -99,7 +99,7 @@ func (o *Outbox) EachUnfound(ctx context.Context, audience string, show func(Unf
 
 // eachUnfound takes a constant piece of SQL as a further condition.
 func (o *Outbox) eachUnfound(ctx context.Context, which, audience string, limit int, show func(Unfound) (more bool, err error)) error {
-	rows, err := o.read.QueryContext(ctx, `SELECT sequence, address, key_id, subject, data, coalesce(cursor, 0) FROM envelopes
+	rows, err := o.read.QueryContext(ctx, `SELECT sequence, address, renewal, key_id, subject, data, coalesce(cursor, 0) FROM envelopes
 		WHERE `+which+`audience = $1 AND log_index IS NULL ORDER BY sequence LIMIT $2`, audience, limit)
 	if err != nil {
 		return fmt.Errorf("reading envelopes: %w", err)
@@ -109,7 +109,7 @@ func (o *Outbox) eachUnfound(ctx context.Context, which, audience string, limit 
 		var u Unfound
 		var cursor int64
 		var key []byte
-		if err := rows.Scan(&u.Sequence, &u.Address, &key, &u.Subject, &u.Data, &cursor); err != nil {
+		if err := rows.Scan(&u.Sequence, &u.Address, &u.Renewal, &key, &u.Subject, &u.Data, &cursor); err != nil {
 			return fmt.Errorf("reading envelopes: %w", err)
 		}
 		if copy(u.Key[:], key) != len(key) || len(key) != len(u.Key) {
