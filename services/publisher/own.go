@@ -179,7 +179,7 @@ func (p *Publisher) others(view *logView, s strangers, refused misuse) string {
 	if more := len(events) - maxTold; more > 0 {
 		told = append(told, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Sprintf("somebody else signs as %s, or this outbox was restored from an old backup: %s: not accepted here. "+
+	return fmt.Sprintf("somebody else signs as %s, or this outbox was restored from an old backup: %s, not handed in here. "+
 		"Nothing more is signed to %s. Have the root of %s revoke the key, with --doubted-from %d where it was stolen, "+
 		"without where it was a backup, and enrol another", who, strings.Join(told, ", "),
 		strings.Join(slices.Sorted(maps.Keys(chains)), ", "), p.config.Country, events[0].Index)

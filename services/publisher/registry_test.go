@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/verdict"
@@ -53,7 +54,9 @@ func (r secretiveReader) Fetch(ctx context.Context, limit int, wait time.Duratio
 func hide(hidden *atomic.Bool) func(*Publisher) {
 	return func(p *Publisher) {
 		p.patience = 200 * time.Millisecond
-		p.hub = secretive{hub: p.hub, change: func(m stream.Message) (stream.Message, bool) { return m, !hidden.Load() }}
+		p.hub = secretive{hub: p.hub, change: func(m stream.Message) (stream.Message, bool) {
+			return m, !hidden.Load() || !registry.IsSubject(m.Subject) || m.Subject == registry.FoundingSubject
+		}}
 	}
 }
 
