@@ -106,7 +106,6 @@ func (s *tale) keys() {
 	s.add("under a key that is not enrolled yet", verdict.UnknownKey, early.tries(t))
 	s.enacts("another key", registrytest.EnrolKey(owner, second), "root XA", second)
 	police.key = early.key
-	s.add("the chain of the lost key goes on under it", verdict.Gap, police.tries(t))
 	police.head = event.Head{}
 	s.add("a new chain under it", verdict.Accepted, police.says(t, 2)...)
 	s.add("under the revoked key, again", verdict.KeyNotValid, police.with(t, "publisher XA/police").tries(t))
