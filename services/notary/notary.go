@@ -18,19 +18,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/notary/tiles"
 )
 
 // Config is what a notary needs.
 type Config struct {
-	Directory string // holds the leaf store
+	Directory string // holds the leaf store, and under tiles the tree as static files
 	Charter   registry.Charter
 	Key       crypto.Signer // Ed25519, the charter's notary key
 	NextKey   crypto.Signer // likewise, for sizes for which the charter names it; nil: none
 	Stream    stream.Config // as stream.NotaryUser, in the hub's own account
+	Listen    string        // host:port where the tiles are served; empty: nowhere
 	Interval  time.Duration // between checkpoints; 0: 200 ms
 	Logger    *slog.Logger  // nil: silent
 }
@@ -57,8 +60,11 @@ type Notary struct {
 	keys   signers
 	store  *store
 	trust  *trust
+	tiles  *tiles.Directory
 	conn   *stream.Conn
 	log    *slog.Logger
+
+	listener net.Listener // nil: the tiles are not served
 }
 
 // New opens the leaf store. Whether the keys are the charter's shows once the
@@ -90,10 +96,27 @@ func New(config Config) (*Notary, error) {
 			return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
 		}
 	}
-	if n.conn, err = stream.Dial(config.Stream); err != nil {
+	if err := n.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
 	}
 	return n, nil
+}
+
+// open finds the tiles and reaches out.
+func (n *Notary) open() error {
+	var err error
+	if n.tiles, err = tiles.Open(n.shelf(), n.trust.policies()); err != nil {
+		return err
+	}
+	if n.config.Listen != "" {
+		if n.listener, err = net.Listen("tcp", n.config.Listen); err != nil {
+			return fmt.Errorf("listening: %w", err)
+		}
+	}
+	if n.conn, err = stream.Dial(n.config.Stream); err != nil && n.listener != nil {
+		return errors.Join(err, n.listener.Close())
+	}
+	return err
 }
 
 // back drops all leaves from size on, and what the registry became with them.
@@ -112,6 +135,7 @@ func (n *Notary) back(size uint64) error {
 // notary's key with ErrReplaced.
 func (n *Notary) Run(ctx context.Context) error {
 	defer n.conn.Close()
+	defer n.serve(ctx)()
 	for {
 		err := n.follow(ctx)
 		switch {
@@ -140,6 +164,11 @@ func (n *Notary) follow(ctx context.Context) error {
 	reader, err := n.conn.Reader(ctx, stream.Events, stream.NotaryUser)
 	if err != nil {
 		return err
+	}
+	if p.size > 0 && p.size == n.store.size { // a crash may have come between publication and tiles
+		if err := n.shelve(p); err != nil {
+			return err
+		}
 	}
 	t := &taken{start: n.store.size}
 	// In the first epoch a message's sequence is its index plus one.

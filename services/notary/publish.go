@@ -121,6 +121,9 @@ func (n *Notary) publish(ctx context.Context, p *publication, t *taken) error {
 	if err := n.store.publish(size); err != nil {
 		return fmt.Errorf("%w: %v", errStore, err)
 	}
+	if err := n.shelve(p); err != nil {
+		return err
+	}
 	t.drop(size)
 	return n.lacking(t)
 }

@@ -30,7 +30,7 @@ type file struct {
 	Agency    string `yaml:"agency"`    // publisher
 	Directory string `yaml:"directory"` // all
 	Charter   string `yaml:"charter"`   // all: path of this party's own copy
-	Listen    string `yaml:"listen"`    // hub, publisher, desk: host:port
+	Listen    string `yaml:"listen"`    // all: host:port; a notary without it serves no tiles
 	Key       string `yaml:"key"`       // notary, publisher, desk: path
 	NextKey   string `yaml:"next_key"`  // the key that it is to be rotated to, where it is here already; may be missing
 
@@ -171,10 +171,14 @@ func serveNotary(ctx context.Context, s settings) error {
 		return err
 	}
 	n, err := notary.New(notary.Config{
-		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(stream.NotaryUser), Logger: s.log,
+		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(stream.NotaryUser),
+		Listen: s.Listen, Logger: s.log,
 	})
 	if err != nil {
 		return err
+	}
+	if n.URL() != "" {
+		fmt.Println("notary:", n.URL())
 	}
 	return n.Run(ctx)
 }
