@@ -101,7 +101,7 @@ func (o *Outbox) open(ctx context.Context, path string, owner Owner) error {
 // version is that of schema.sql, as PRAGMA user_version.
 const version = 2
 
-// provide makes the tables. An outbox of another version has not read its chains back.
+// provide makes the tables and their version, all or none. An outbox of another version has not read its chains back.
 func (o *Outbox) provide(ctx context.Context) error {
 	var found, tables int
 	err := errors.Join(o.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&found),
@@ -112,10 +112,12 @@ func (o *Outbox) provide(ctx context.Context) error {
 	if tables > 0 && found != version {
 		return fmt.Errorf("it has version %d, and this program reads %d: let the program that made it publish what is in it, and begin a new one", found, version)
 	}
-	if _, err := o.db.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA user_version = %d;", version)); err != nil {
-		return fmt.Errorf("making the tables: %w", err)
-	}
-	return nil
+	return o.transact(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA user_version = %d;", version)); err != nil {
+			return fmt.Errorf("making the tables: %w", err)
+		}
+		return nil
+	})
 }
 
 // connect opens a pool. synchronous FULL makes every commit an fsync of the
