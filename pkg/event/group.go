@@ -13,10 +13,16 @@ import (
 // here, 100 in most others), so one reader would decode what another could not. No
 // message of the format has groups, and none ever will.
 func CheckGroups(m proto.Message) error {
-	if hasGroup(m.ProtoReflect()) {
+	if anywhere(m.ProtoReflect(), hasGroup) {
 		return errors.New("a field of group type")
 	}
 	return nil
+}
+
+// HasUnknown reports whether a decoded message has fields anywhere in it that this
+// version does not know. Readers pass over them; nobody should put his name to them.
+func HasUnknown(m proto.Message) bool {
+	return anywhere(m.ProtoReflect(), func(m protoreflect.Message) bool { return len(m.GetUnknown()) > 0 })
 }
 
 func hasGroup(m protoreflect.Message) bool {
@@ -27,16 +33,21 @@ func hasGroup(m protoreflect.Message) bool {
 		}
 		unknown = unknown[n:]
 	}
-	found := false
+	return false
+}
+
+// anywhere reports whether something holds for a message or one within it.
+func anywhere(m protoreflect.Message, holds func(protoreflect.Message) bool) bool {
+	found := holds(m)
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {
-		case field.Message() == nil:
+		case found || field.Message() == nil:
 		case field.IsList():
 			for i := 0; i < value.List().Len() && !found; i++ {
-				found = hasGroup(value.List().Get(i).Message())
+				found = anywhere(value.List().Get(i).Message(), holds)
 			}
 		default:
-			found = hasGroup(value.Message())
+			found = anywhere(value.Message(), holds)
 		}
 		return !found
 	})

@@ -251,3 +251,26 @@ func TestAdversary_E07_ValidityOfKeys(t *testing.T) {
 	}
 	unproposed(t, l, "which is not reached yet", RevokeKey(owner, 1001))
 }
+
+// E11: a proposal that says more than can be shown. Every reader passes over a field
+// that it does not know, as the format has it; no tool here asks a root to sign one.
+func TestAdversary_E11_NobodySignsWhatCannotBeShown(t *testing.T) {
+	l := lenient(t)
+	update, err := l.State.Propose(Retire("XA", "police"), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded := &registryv1.Update{}
+	if err := proto.Unmarshal(update, decoded); err != nil {
+		t.Fatal(err)
+	}
+	decoded.GetAgencyRetired().ProtoReflect().SetUnknown([]byte{0x7a, 1, '!'})
+	signed := &registryv1.SignedUpdate{Update: marshal(t, decoded)}
+	if _, err := l.State.Sign(signed, Key("root XA")); err == nil || !strings.Contains(err.Error(), "cannot show") || len(signed.GetSignatures()) > 0 {
+		t.Errorf("signed: %v", err)
+	}
+	if _, err := l.State.Review(l.Next, signed); err == nil || !strings.Contains(err.Error(), "cannot show") {
+		t.Errorf("reviewed: %v", err)
+	}
+	l.Take(t, "reg.agency.retired", marshal(t, SignUpdate(t, signed.GetUpdate(), "root XA"))) // as every reader judges it
+}

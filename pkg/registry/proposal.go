@@ -52,6 +52,9 @@ func (s State) Review(index uint64, signed *registryv1.SignedUpdate) (Review, er
 		return Review{}, err
 	}
 	r := Review{Digest: event.DigestOf(signed.GetUpdate()), Subject: SubjectOf(update), LastIndex: update.GetLastIndex()}
+	if event.HasUnknown(update) {
+		return r, errUnknown
+	}
 	_, err = s.Apply(index, r.Subject, message)
 	if err != nil && !errors.As(err, &r.Lacking) {
 		return r, err
@@ -104,12 +107,19 @@ func (s State) PartOf(update *registryv1.Update, public ed25519.PublicKey) (part
 	return Part{}, false
 }
 
+// errUnknown keeps a signer from agreeing to what nobody can show him: a reader of
+// another version may find a meaning in it.
+var errUnknown = errors.New("the update holds fields that this version does not know, and so cannot show: it is not signed")
+
 // Sign adds one key's signature to an update. It refuses a key that has no part
 // in it, and one that has signed already.
 func (s State) Sign(signed *registryv1.SignedUpdate, key crypto.Signer) (Part, error) {
 	_, update, err := encode(signed)
 	if err != nil {
 		return Part{}, err
+	}
+	if event.HasUnknown(update) {
+		return Part{}, errUnknown
 	}
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {

@@ -89,7 +89,7 @@ func (c *checker) form(request *publisherv1.PublishRequest, f *faults) error {
 	} else if err != nil {
 		return connect.NewError(connect.CodeInternal, errors.New("the checks of reports could not be run"))
 	}
-	if hasUnknown(request.ProtoReflect()) {
+	if event.HasUnknown(request) {
 		f.add("unknown_fields", "holds fields that this publisher does not know, and would say less than its author meant", "reports")
 	}
 	for i, report := range request.GetReports() {
@@ -140,27 +140,6 @@ func onCalendar(date string) bool {
 	}
 	_, err := time.Parse(time.DateOnly, day)
 	return err == nil
-}
-
-// hasUnknown reports whether fields were sent that the message's type does not have.
-func hasUnknown(m protoreflect.Message) bool {
-	if len(m.GetUnknown()) > 0 {
-		return true
-	}
-	found := false
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		switch {
-		case field.Message() == nil:
-		case field.IsList():
-			for i := 0; i < value.List().Len() && !found; i++ {
-				found = hasUnknown(value.List().Get(i).Message())
-			}
-		default:
-			found = hasUnknown(value.Message())
-		}
-		return !found
-	})
-	return found
 }
 
 // draft makes of a report what the outbox holds: a section for each part, in
