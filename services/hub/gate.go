@@ -207,9 +207,8 @@ func endConsumers(ctx context.Context, js jetstream.JetStream, streamName string
 	}
 	list := s.ListConsumers(ctx)
 	for info := range list.Info() {
-		// The hub's own consumer has a name that the client library made.
-		ours := strings.HasPrefix(info.Name, stream.DeskUser("")) || strings.HasPrefix(info.Name, "publisher-") || strings.HasPrefix(info.Name, stream.RegistrarUser(""))
-		if !ours || slices.ContainsFunc(wanted, func(c consumer) bool {
+		// The hub's own is ephemeral; all that are derived are durable.
+		if info.Config.Durable == "" || slices.ContainsFunc(wanted, func(c consumer) bool {
 			return c.stream == streamName && c.name == info.Name && !c.narrows(info.Config)
 		}) {
 			there[consumer{stream: streamName, name: info.Name}.key()] = true

@@ -162,7 +162,7 @@ func farewell(before, after tenancy) (between tenancy, ok bool) {
 		a.users, a.refused = slices.Clone(a.users), slices.Clone(a.refused)
 		for _, u := range old.users {
 			named := func(other user) bool { return other.name == u.name }
-			if u.name == stream.AuditUser || slices.ContainsFunc(a.users, named) {
+			if slices.ContainsFunc(a.users, named) {
 				continue
 			}
 			reader := user{name: u.name, renewed: u.renewed, allow: slices.Clone(u.allow), own: u.own}

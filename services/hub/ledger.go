@@ -20,9 +20,8 @@ type ledger struct {
 	next  uint64 // stream sequence from which to read on
 }
 
-const (
-	lookAgain = 250 * time.Millisecond // after a fault
-)
+// lookAgain is how long the hub waits after a fault.
+const lookAgain = 250 * time.Millisecond
 
 // openLedger folds all that is there.
 func openLedger(ctx context.Context, js jetstream.JetStream, charter registry.Charter) (*ledger, error) {
