@@ -49,20 +49,29 @@ func checkMirror(origin, country string) error {
 // Cosign returns the checkpoint as a note with a timestamped signature, C2SP
 // tlog-cosignature v1. The time is in seconds since 1970 and below 2^63.
 func (m *Mirror) Cosign(c Checkpoint, unixSeconds uint64) ([]byte, error) {
+	signer, err := newCosigner(VKey{Name: m.name, Key: m.public, Cosigns: true}, m.key, unixSeconds)
+	if err != nil {
+		return nil, err
+	}
+	return signCheckpoint(c, m.origin, signer)
+}
+
+// newCosigner signs with the time.
+func newCosigner(public VKey, key crypto.Signer, unixSeconds uint64) (note.Signer, error) {
 	if unixSeconds > math.MaxInt64 {
 		return nil, malformed("cosignature time %d is above 2^63-1", unixSeconds)
 	}
-	return signCheckpoint(c, m.origin, noteSigner{
-		name: m.name,
-		hash: keyHash(m.name, algCosignature, m.public),
+	return noteSigner{
+		name: public.Name,
+		hash: keyHash(public.Name, algCosignature, public.Key),
 		sign: func(text []byte) ([]byte, error) {
-			signature, err := signEd25519(m.key, m.public, cosigned(unixSeconds, text))
+			signature, err := signEd25519(key, public.Key, cosigned(unixSeconds, text))
 			if err != nil {
 				return nil, err
 			}
 			return append(binary.BigEndian.AppendUint64(nil, unixSeconds), signature...), nil
 		},
-	})
+	}, nil
 }
 
 // cosigned is the message that a cosignature signs.
@@ -75,18 +84,7 @@ const cosignatureSize = 8 + ed25519.SignatureSize
 
 // mirrorVerifier verifies the cosignatures of one mirror.
 func mirrorVerifier(origin, country string, key ed25519.PublicKey) note.Verifier {
-	name := MirrorName(origin, country)
-	return noteVerifier{
-		name: name,
-		hash: keyHash(name, algCosignature, key),
-		verify: func(text, signature []byte) bool {
-			if len(signature) != cosignatureSize {
-				return false
-			}
-			t := binary.BigEndian.Uint64(signature)
-			return t <= math.MaxInt64 && ed25519.Verify(key, cosigned(t, text), signature[8:])
-		},
-	}
+	return VKey{Name: MirrorName(origin, country), Key: key, Cosigns: true}.verifier()
 }
 
 // cosignatureTime is the time in a verified signature, in seconds since 1970.

@@ -79,18 +79,9 @@ func (v noteVerifier) Verify(text, signature []byte) bool { return v.verify(text
 // nothing but it. Signatures of strangers are passed over, as C2SP asks.
 func openNote(data []byte, verifiers ...note.Verifier) (Signed, note.Signature, error) {
 	fail := func(err error) (Signed, note.Signature, error) { return Signed{}, note.Signature{}, err }
-	if err := checkNote(data); err != nil {
-		return fail(err)
-	}
-	n, err := note.Open(data, note.VerifierList(verifiers...))
-	if invalid, ok := errors.AsType[*note.InvalidSignatureError](err); ok {
-		return fail(&BadSignature{Name: invalid.Name})
-	}
-	if _, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
-		return fail(errUnsigned)
-	}
+	n, err := openKnown(data, verifiers...)
 	if err != nil {
-		return fail(malformed("%v", err))
+		return fail(err)
 	}
 	if len(n.Sigs) != 1 {
 		return fail(malformed("%d known signatures on one note, not 1", len(n.Sigs)))
