@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -28,11 +29,20 @@ const (
 )
 
 // final are the alarms after which this desk never cosigns again by itself, not
-// after a restart either: people have to look at the evidence first.
+// after a restart either: people have to look at the evidence first, and settle them.
 var final = []string{
 	AlarmRollback, AlarmFork, AlarmMismatch, AlarmAltered, AlarmMislabelled,
 	AlarmMisplaced, AlarmStateLost, AlarmDamaged,
 }
+
+// enduring are those that stand over a restart. All others are raised again
+// where they still hold.
+var enduring = append(slices.Clone(final), AlarmDissent)
+
+// passed are the alarms whose evidence, once people have settled it, the mirror
+// passes over where it meets the same again: what caused them adds nothing to its
+// tree. The others are judged anew at every start: see Settle.
+var passed = []string{AlarmRollback, AlarmFork, AlarmMismatch, AlarmMislabelled, AlarmDissent}
 
 // errStopped ends a loop that raised an alarm. The desk goes on serving.
 var errStopped = errors.New("stopped by an alarm")
@@ -43,6 +53,7 @@ type alarms struct {
 
 	mu       sync.Mutex
 	standing []journal.Alarm
+	settled  []journal.Alarm // by people
 }
 
 // openAlarms finds those of earlier runs that still stand.
@@ -53,51 +64,97 @@ func openAlarms(ctx context.Context, j *journal.Journal) (*alarms, error) {
 		return nil, err
 	}
 	for _, alarm := range all {
-		if slices.Contains(final, alarm.Code) {
+		switch {
+		case alarm.Settled == nil:
 			a.standing = append(a.standing, alarm)
+		case alarm.Settled.Person != "":
+			a.settled = append(a.settled, alarm)
+		}
+	}
+	for _, alarm := range slices.Clone(a.standing) {
+		if slices.Contains(enduring, alarm.Code) {
+			continue
+		}
+		if err := a.end(ctx, alarm.Code, "The desk was started again. Where it still holds it is raised again."); err != nil {
+			return nil, err
 		}
 	}
 	return a, nil
 }
 
 // raise keeps an alarm on disk and lets it stand. One code stands once: what
-// repeats itself does not fill the disk.
-func (a *alarms) raise(ctx context.Context, alarm journal.Alarm) error {
+// repeats itself does not fill the disk. It reports whether an alarm of this code
+// stands now: not where people have settled this very one.
+func (a *alarms) raise(ctx context.Context, alarm journal.Alarm) (stands bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, standing := range a.standing {
 		if standing.Code == alarm.Code {
-			return nil
+			return true, nil
 		}
 	}
+	if slices.Contains(passed, alarm.Code) && slices.ContainsFunc(a.settled, func(s journal.Alarm) bool { return sameMatter(s, alarm) }) {
+		return false, nil
+	}
 	alarm.Raised = time.Now()
-	if err := a.journal.Raise(ctx, alarm); err != nil {
-		return err
+	if alarm.Number, err = a.journal.Raise(ctx, alarm); err != nil {
+		return false, err
 	}
 	a.standing = append(a.standing, alarm)
-	return nil
+	return true, nil
 }
 
-// clear ends an alarm that was not final. Its row stays.
-func (a *alarms) clear(code string) {
+// sameMatter reports whether two alarms accuse somebody of the same. What a
+// message is mislabelled as stands beside the newest checkpoint, which differs.
+func sameMatter(a, b journal.Alarm) bool {
+	if a.Code != b.Code || (a.Index == nil) != (b.Index == nil) || a.Index != nil && *a.Index != *b.Index {
+		return false
+	}
+	return a.Code == AlarmMislabelled || bytes.Equal(a.Got, b.Got)
+}
+
+// end ends an alarm that was not final. Its row stays, and says how it ended.
+func (a *alarms) end(ctx context.Context, code, why string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for _, s := range a.standing {
+		if s.Code != code {
+			continue
+		}
+		if err := a.journal.Settle(ctx, s.Number, journal.Settled{When: time.Now(), Reason: why}); err != nil {
+			return err
+		}
+	}
 	a.standing = slices.DeleteFunc(a.standing, func(s journal.Alarm) bool { return s.Code == code })
+	return nil
 }
 
 // stopped reports whether a final alarm stands.
 func (a *alarms) stopped() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.standing, func(s journal.Alarm) bool { return slices.Contains(final, s.Code) })
+	gravest, _ := a.gravest()
+	return slices.Contains(final, gravest.Code)
 }
 
-// sentence is the first alarm that stands; empty where none does.
-func (a *alarms) sentence() string {
+// gravest is the first final alarm that stands, else the first one; ok is false
+// where none does.
+func (a *alarms) gravest() (alarm journal.Alarm, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.standing) == 0 {
-		return ""
+	for _, s := range a.standing {
+		if slices.Contains(final, s.Code) {
+			return s, true
+		}
 	}
-	return a.standing[0].What
+	if len(a.standing) == 0 {
+		return journal.Alarm{}, false
+	}
+	return a.standing[0], true
+}
+
+// lastOf is the log index of the last leaf of a size; nil for a log of none.
+func lastOf(size uint64) *uint64 {
+	if size == 0 {
+		return nil
+	}
+	return new(size - 1)
 }

@@ -33,7 +33,7 @@ func (m *mirror) compare(ctx context.Context) error {
 				return err
 			}
 			if !ok {
-				return m.stop(ctx, AlarmDamaged, fmt.Sprintf("The mirror in this desk's journal is damaged: leaf %d is missing.", message.Index), "", "")
+				return m.stop(ctx, AlarmDamaged, new(message.Index), fmt.Sprintf("The mirror in this desk's journal is damaged: leaf %d is missing.", message.Index), "", "")
 			}
 			if err := m.agree(ctx, message, leaf); err != nil {
 				return err
@@ -62,10 +62,10 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 	published := fmt.Sprintf("leaf %d %s audience %q\n\n%s", leaf.Index, leaf.Hash, leaf.Audience, newest.Text())
 	switch {
 	case leaf.Hash != hash:
-		return m.stop(ctx, AlarmAltered, fmt.Sprintf("The log has another content for event %d than the one that this desk was sent.", message.Index),
+		return m.stop(ctx, AlarmAltered, new(message.Index), fmt.Sprintf("The log has another content for event %d than the one that this desk was sent.", message.Index),
 			string(message.Data), published)
 	case leaf.Audience != label:
-		return m.stop(ctx, AlarmMislabelled, fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
+		return m.stop(ctx, AlarmMislabelled, new(message.Index), fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
 			string(message.Data), published)
 	}
 	return nil
@@ -101,8 +101,7 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 			return err
 		}
 		if lacking == nil {
-			m.alarms.clear(AlarmWithheld)
-			return nil
+			return m.alarms.end(ctx, AlarmWithheld, "The message has come.")
 		}
 		if late || certain {
 			if err := m.withheld(ctx, *lacking, leaves); err != nil {
@@ -162,9 +161,8 @@ func (m *mirror) withheld(ctx context.Context, lacking gap, leaves *logv1.Leaves
 	if lacking.label == "" {
 		what = fmt.Sprintf("Message %d of the log is the registry's and for everybody, and the hub has not delivered it.", lacking.index)
 	}
-	return m.alarms.raise(ctx, journal.Alarm{
-		Code: AlarmWithheld,
-		What: what,
-		Got:  leaves.GetCheckpoint(),
+	_, err := m.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmWithheld, Index: new(lacking.index), What: what, Got: leaves.GetCheckpoint(),
 	})
+	return err
 }

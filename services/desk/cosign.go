@@ -24,7 +24,7 @@ func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 	own := m.keys.at(m.terms.At(c.Checkpoint.Size), c.Country) != nil && c.Country == m.country
 	if own && c.Checkpoint.Size >= m.cosigned.Size &&
 		(c.Checkpoint.Size != m.cosigned.Size || c.Checkpoint.Root != m.cosigned.Root) {
-		return m.stop(ctx, AlarmStateLost, fmt.Sprintf(
+		return m.stop(ctx, AlarmStateLost, lastOf(c.Checkpoint.Size), fmt.Sprintf(
 			"The log has a cosignature by this desk's key over %d events, and its journal knows of none above %d: the journal was lost or set back, or somebody else has the key.",
 			c.Checkpoint.Size, m.cosigned.Size), string(m.cosigned.Note), string(data))
 	}
@@ -38,11 +38,12 @@ func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 // The rest harms nobody.
 func (m *mirror) refuseCosignature(ctx context.Context, cause error) error {
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.alarms.raise(ctx, journal.Alarm{
-			Code: AlarmDissent,
+		_, err := m.alarms.raise(ctx, journal.Alarm{
+			Code: AlarmDissent, Index: lastOf(fork.Have.Checkpoint.Size),
 			What: fmt.Sprintf("A country has cosigned another root for the log's first %d events: it was shown another log, or its key is misused.", fork.Have.Checkpoint.Size),
 			Have: fork.Have.Note, Got: fork.Got.Note,
 		})
+		return err
 	}
 	m.log.Debug("a cosignature does not count", "error", cause)
 	return nil

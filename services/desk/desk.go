@@ -79,9 +79,10 @@ type Desk struct {
 
 	standing standing
 	keys     keys
-	founded  registry.State // the charter's, for as long as the journal has no founding
-	telling  sync.Mutex     // held by whoever writes told
-	told     string         // the newest sentence of Status.Standing in the desk's log
+	lost     map[string]bool // public keys that have signed what the journal does not know
+	founded  registry.State  // the charter's, for as long as the journal has no founding
+	telling  sync.Mutex      // held by whoever writes told
+	told     string          // the newest sentence of Status.Standing in the desk's log
 
 	doubted int             // see doubts
 	closed  map[string]bool // addresses that were taken from this country after the journal's end
@@ -165,7 +166,10 @@ func (d *Desk) openBook(ctx context.Context) error {
 	if !state.Founded() {
 		state = d.founded
 	}
-	d.keys, err = holdKeys(state, d.config.Country, d.config.MirrorKey, d.config.NextMirrorKey)
+	if d.keys, err = holdKeys(state, d.config.Country, d.config.MirrorKey, d.config.NextMirrorKey); err != nil {
+		return err
+	}
+	d.lost, err = d.forsake(ctx)
 	return err
 }
 

@@ -162,8 +162,8 @@ func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.
 // changed raises the alarm that the stream is not what the journal says. Going
 // on from the number alone would mix two histories.
 func (d *Desk) changed(ctx context.Context, have journal.Message, got stream.Message, how string) error {
-	err := d.alarms.raise(ctx, journal.Alarm{
-		Code: AlarmStreamChanged,
+	_, err := d.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmStreamChanged, Index: new(have.Index),
 		What: fmt.Sprintf("Message %d of the log (sequence %d) %s.", have.Index, have.Sequence, how),
 		Have: have.Data, Got: got.Data,
 	})

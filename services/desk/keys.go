@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
 	"errors"
@@ -78,4 +79,32 @@ func ownerOf(state registry.State, country string, public ed25519.PublicKey) str
 // hold it.
 func (k keys) at(policy translog.Policy, country string) *translog.Mirror {
 	return k[string(policy.Mirrors[country])]
+}
+
+// forsake takes away the keys that are known to have signed what the journal does
+// not know, whether that alarm was settled or not: nobody here can say what else
+// they have signed, so that a second root for a size could be.
+func (d *Desk) forsake(ctx context.Context) (lost map[string]bool, err error) {
+	policy, err := d.founded.Policy()
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.journal.Alarms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lost = map[string]bool{}
+	for _, alarm := range all {
+		for public := range d.keys {
+			policy.Mirrors = map[string]ed25519.PublicKey{d.config.Country: ed25519.PublicKey(public)}
+			policy.Quorum = 1
+			if _, _, _, err := policy.Always().OpenCosignature(alarm.Got); alarm.Code == AlarmStateLost && err == nil {
+				lost[public] = true
+			}
+		}
+	}
+	for public := range lost {
+		delete(d.keys, public)
+	}
+	return lost, nil
 }

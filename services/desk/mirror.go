@@ -59,6 +59,10 @@ type mirror struct {
 const (
 	logFetchLimit = 256
 	logFetchWait  = 500 * time.Millisecond
+
+	// mostUnreadable is how much is kept of what cannot be read, in bytes: anybody
+	// may have made it, again and again.
+	mostUnreadable = 64 << 10
 )
 
 // load goes back to what is stored. After errStopped there is no follower.
@@ -79,7 +83,7 @@ func (m *mirror) load(ctx context.Context) error {
 		m.follower, err = translog.NewFollowerAt(m.terms, m.place.Snapshot)
 	}
 	if err != nil {
-		return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
+		return m.stop(ctx, AlarmDamaged, nil, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
 	}
 	m.dirty, m.leaves, m.checkpoints, m.published = false, nil, nil, false
 	m.standing.log(m.follower)
@@ -114,7 +118,7 @@ func (m *mirror) adopt(ctx context.Context) error {
 		if err := m.compare(ctx); err != nil {
 			return err
 		}
-		return m.stop(ctx, AlarmDamaged, "The registry in this desk's journal does not fit its mirror: "+err.Error()+".", "", "")
+		return m.stop(ctx, AlarmDamaged, nil, "The registry in this desk's journal does not fit its mirror: "+err.Error()+".", "", "")
 	}
 	m.terms = terms
 	return nil
@@ -154,13 +158,14 @@ func (m *mirror) check(ctx context.Context) error {
 	default:
 		return nil
 	}
-	return m.stop(ctx, AlarmDamaged, "The mirror in this desk's journal is damaged: "+what+".", tree.Root().String(), newest.Text())
+	return m.stop(ctx, AlarmDamaged, nil, "The mirror in this desk's journal is damaged: "+what+".", tree.Root().String(), newest.Text())
 }
 
-// stop raises a final alarm.
-func (m *mirror) stop(ctx context.Context, code, what, have, got string) error {
-	err := m.alarms.raise(ctx, journal.Alarm{Code: code, What: what, Have: []byte(have), Got: []byte(got)})
-	if err != nil {
+// stop raises a final alarm about a log index, if there is one. It returns nil
+// where people have settled this very alarm: the mirror passes over what caused it.
+func (m *mirror) stop(ctx context.Context, code string, index *uint64, what, have, got string) error {
+	stands, err := m.alarms.raise(ctx, journal.Alarm{Code: code, Index: index, What: what, Have: []byte(have), Got: []byte(got)})
+	if err != nil || !stands {
 		return err
 	}
 	return errStopped
@@ -176,6 +181,10 @@ func (m *mirror) followLog(ctx context.Context) error {
 		return err
 	}
 	if err := m.proveLog(ctx, r); err != nil {
+		return err
+	}
+	// Before anything is cosigned: an alarm of before may have been settled.
+	if err := m.compare(ctx); err != nil {
 		return err
 	}
 	for {
@@ -249,9 +258,11 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 	if err != nil {
 		return m.refuse(ctx, err, data)
 	}
-	m.alarms.clear(AlarmUnreadable)
+	if err := m.alarms.end(ctx, AlarmUnreadable, "What came next on the log stream could be read."); err != nil {
+		return err
+	}
 	if n := len(batch.Hashes); n > 0 && (batch.Epoch != 0 || batch.FirstSequence != batch.Start+1) {
-		return m.stop(ctx, AlarmMisplaced, fmt.Sprintf(
+		return m.stop(ctx, AlarmMisplaced, new(batch.Start), fmt.Sprintf(
 			"The log says that event %d lies at sequence %d of epoch %d of the stream: this version can follow it no further.",
 			batch.Start, batch.FirstSequence, batch.Epoch), "", string(data))
 	}
@@ -272,15 +283,15 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 // refuse judges a message of the notary that the follower did not take in.
 func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 	if rollback, ok := errors.AsType[*translog.Rollback](cause); ok {
-		return m.stop(ctx, AlarmRollback, fmt.Sprintf("The notary has signed a log of %d events after one of %d: the log was rolled back.",
+		return m.stop(ctx, AlarmRollback, new(rollback.Got.Checkpoint.Size), fmt.Sprintf("The notary has signed a log of %d events after one of %d: the log was rolled back.",
 			rollback.Got.Checkpoint.Size, rollback.Have.Checkpoint.Size), string(rollback.Have.Note), string(rollback.Got.Note))
 	}
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.stop(ctx, AlarmFork, fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
+		return m.stop(ctx, AlarmFork, lastOf(fork.Have.Checkpoint.Size), fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
 			fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
 	}
 	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
-		return m.stop(ctx, AlarmMismatch, fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
+		return m.stop(ctx, AlarmMismatch, lastOf(mismatch.Got.Checkpoint.Size), fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
 			mismatch.Got.Checkpoint.Size), mismatch.Computed.String(), string(mismatch.Got.Note))
 	}
 	return m.passOver(ctx, cause, data)
@@ -290,7 +301,8 @@ func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 // have made it. The leaves in it are missed, and so nothing above is cosigned.
 func (m *mirror) passOver(ctx context.Context, cause error, data []byte) error {
 	m.log.Warn("passing over a message on the log stream", "error", cause)
-	return m.alarms.raise(ctx, journal.Alarm{
-		Code: AlarmUnreadable, What: "What came as the notary's cannot be used: " + cause.Error() + ".", Got: data,
+	_, err := m.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmUnreadable, What: "What came as the notary's cannot be used: " + cause.Error() + ".", Got: data[:min(len(data), mostUnreadable)],
 	})
+	return err
 }

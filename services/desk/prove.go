@@ -91,8 +91,7 @@ func (m *mirror) proveLog(ctx context.Context, r *stream.Reader) error {
 	}
 	if len(fetched) > 0 && fetched[0].Sequence == last {
 		m.doubted = 0
-		m.alarms.clear(AlarmLogCut)
-		return nil
+		return m.alarms.end(ctx, AlarmLogCut, "The log stream is whole again.")
 	}
 	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
 	defer cancel()
@@ -105,7 +104,7 @@ func (m *mirror) proveLog(ctx context.Context, r *stream.Reader) error {
 		return missing
 	}
 	if len(fetched) == 0 && pending == 0 {
-		if err := m.alarms.raise(ctx, journal.Alarm{
+		if _, err := m.alarms.raise(ctx, journal.Alarm{
 			Code: AlarmLogCut, What: fmt.Sprintf("The log stream ends before its message %d, up to which this desk has read it: the hub shows it an older one.", last),
 		}); err != nil {
 			return err

@@ -18,7 +18,8 @@ type Status struct {
 	CosignedBy    []string  // countries that cosigned that one, sorted
 	Connected     bool      // the link to the hub is up
 	LastSync      time.Time // when the hub last answered; zero: never
-	Alarm         string    // why the desk no longer trusts the log, in one sentence; empty: no alarm
+	Alarm         string    // what is wrong with the log, in one sentence; empty: no alarm stands
+	AlarmCode     string    // of that alarm
 	Standing      string    // why this country or its desk cannot take part fully, and who can mend it; empty: it does
 }
 
@@ -26,7 +27,8 @@ type Status struct {
 func (d *Desk) Status() Status {
 	s := d.standing.get()
 	s.Connected = d.conn.Connected()
-	s.Alarm = d.alarms.sentence()
+	gravest, _ := d.alarms.gravest()
+	s.Alarm, s.AlarmCode = gravest.What, gravest.Code
 	s.Standing = d.stands()
 	return s
 }
@@ -88,6 +90,9 @@ func (d *Desk) mirrors(state registry.State) string {
 	case member.Mirror == nil:
 		return fmt.Sprintf("The mirror key of %[1]s was revoked: this desk shows everything, and cosigns nothing. "+
 			"The root of %[1]s can enrol another, which is then configured here.", country)
+	case d.lost[string(member.Mirror)]:
+		return fmt.Sprintf("The log has a cosignature by the mirror key %[2]x of %[1]s that this desk's journal does not know, so this desk never signs with it again. "+
+			"The root of %[1]s can revoke it and enrol another, which is then configured here.", country, []byte(member.Mirror))
 	case d.keys[string(member.Mirror)] == nil:
 		return fmt.Sprintf("The registry names the mirror key %x for %s, and this desk is configured with another: it shows everything, and cosigns nothing. "+
 			"Configure that key here; if nobody of %[2]s has it, revoke it with the root.", []byte(member.Mirror), country)

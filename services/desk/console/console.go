@@ -56,7 +56,8 @@ type Status struct {
 	CosignedBy    []string  // countries that cosigned that one, sorted
 	Connected     bool      // the link to the hub is up
 	LastSync      time.Time // when something last came over the link; zero: never
-	Alarm         string    // why the desk no longer trusts the log, in one sentence; empty: no alarm
+	Alarm         string    // what is wrong with the log, in one sentence; empty: no alarm stands
+	AlarmCode     string    // of that alarm
 	Standing      string    // why the country or its desk cannot take part fully, and who can mend it; empty: it does
 }
 

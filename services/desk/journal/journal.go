@@ -24,11 +24,11 @@ import (
 var schema string
 
 // version is that of schema.sql, as PRAGMA user_version.
-const version = 1
+const version = 2
 
 // Journal is an open journal. It is safe for concurrent use.
 type Journal struct {
-	writer  *sql.DB // one connection
+	writer  *sql.DB // one connection; nil: for reading alone
 	readers *sql.DB
 }
 
@@ -51,6 +51,41 @@ func Open(ctx context.Context, path string) (*Journal, error) {
 		return nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), j.Close())
 	}
 	return j, nil
+}
+
+// Read opens the journal in a file for reading alone, beside a desk that may have
+// it open.
+func Read(ctx context.Context, path string) (*Journal, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading journal %s: %w", path, err)
+	}
+	j := &Journal{}
+	if j.readers, err = open(path, 2, "mode=ro&_query_only=1"); err != nil {
+		return nil, fmt.Errorf("reading journal %s: %w", path, err)
+	}
+	var found int
+	err = j.readers.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found)
+	if err == nil && found != version {
+		err = fmt.Errorf("schema %d, this program knows %d", found, version)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading journal %s: %w", path, err), j.Close())
+	}
+	return j, nil
+}
+
+// Sound asks SQLite whether the file's pages fit each other; not whether their content
+// is what was written. It reads all of the file.
+func (j *Journal) Sound(ctx context.Context) error {
+	var says string
+	if err := j.readers.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&says); err != nil {
+		return fmt.Errorf("checking the journal: %w", err)
+	}
+	if says != "ok" {
+		return fmt.Errorf("the journal's file is damaged: %s", says)
+	}
+	return nil
 }
 
 func open(path string, connections int, options string) (*sql.DB, error) {
@@ -85,10 +120,18 @@ func (j *Journal) provide(ctx context.Context) error {
 }
 
 // Close closes the file.
-func (j *Journal) Close() error { return errors.Join(j.readers.Close(), j.writer.Close()) }
+func (j *Journal) Close() error {
+	if j.writer == nil {
+		return j.readers.Close()
+	}
+	return errors.Join(j.readers.Close(), j.writer.Close())
+}
 
 // write runs change in one transaction and returns once it is on disk.
 func (j *Journal) write(ctx context.Context, change func(*sql.Tx) error) error {
+	if j.writer == nil {
+		return errors.New("the journal is open for reading alone")
+	}
 	tx, err := j.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,6 +44,12 @@ func leaf(index uint64) Leaf {
 	return Leaf{Index: index, Hash: translog.LeafHash(index, "s", nil), Audience: "all"}
 }
 
+var alarms = []Alarm{
+	{Number: 1, Raised: time.Unix(5, 0).UTC(), Code: "fork", Index: new(uint64(0)), What: "two roots", Have: []byte("a"), Got: []byte("b"),
+		Settled: &Settled{When: time.Unix(7, 0).UTC(), Person: "the head of the desk", Reason: "a drill"}},
+	{Number: 2, Raised: time.Unix(6, 0).UTC(), Code: "damaged", What: "a leaf"},
+}
+
 // filled has something in every table.
 func filled(t *testing.T) (*Journal, string) {
 	t.Helper()
@@ -49,7 +57,14 @@ func filled(t *testing.T) (*Journal, string) {
 	must(t, j.Append(t.Context(), []Message{message(0, "reg.a"), message(3, "evt.b"), message(4, "evt.\xff")}))
 	must(t, j.Mirror(t.Context(), []Leaf{leaf(0), leaf(1)}, []Checkpoint{{Size: 2, Note: []byte("two")}}, Place{Sequence: 9, Compared: 1, Snapshot: []byte("s")}))
 	must(t, j.Cosign(t.Context(), Cosigned{Size: 2, Root: translog.Hash{2}, Note: []byte("signed")}))
-	must(t, j.Raise(t.Context(), Alarm{Raised: time.Unix(5, 0).UTC(), Code: "fork", What: "two roots", Have: []byte("a"), Got: []byte("b")}))
+	for _, alarm := range alarms {
+		number, err := j.Raise(t.Context(), alarm)
+		must(t, err)
+		if number != alarm.Number {
+			t.Fatalf("alarm %d has number %d", alarm.Number, number)
+		}
+	}
+	must(t, j.Settle(t.Context(), 1, *alarms[0].Settled))
 	return j, path
 }
 
@@ -88,9 +103,9 @@ func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 	cosigned, err := j.Cosigned(t.Context())
 	must(t, err)
 	check("cosigned", Cosigned{Size: 2, Root: translog.Hash{2}, Note: []byte("signed")}, cosigned)
-	alarms, err := j.Alarms(t.Context())
+	raised, err := j.Alarms(t.Context())
 	must(t, err)
-	check("alarms", []Alarm{{Raised: time.Unix(5, 0).UTC(), Code: "fork", What: "two roots", Have: []byte("a"), Got: []byte("b")}}, alarms)
+	check("alarms", alarms, raised)
 	tree, err := j.Tree(t.Context())
 	must(t, err)
 	check("leaves", uint64(2), tree.Size())
@@ -134,6 +149,10 @@ func TestNothingIsTakenAway(t *testing.T) {
 		"UPDATE alarms SET what = ''",
 		"DELETE FROM alarms",
 		"REPLACE INTO alarms (number, raised, code, what, have, got) VALUES (1, 0, '', '', x'', x'')",
+		"UPDATE settled SET reason = ''",
+		"DELETE FROM settled",
+		"REPLACE INTO settled (alarm, settled, person, reason) VALUES (1, 0, '', '')",
+		"INSERT INTO settled (alarm, settled, person, reason) VALUES (3, 0, '', '')",
 	} {
 		t.Run(statement, func(t *testing.T) {
 			j, _ := filled(t)
@@ -180,5 +199,51 @@ func TestWritesAreFsynced(t *testing.T) {
 	must(t, j.writer.QueryRow("PRAGMA synchronous").Scan(&mode))
 	if mode != full {
 		t.Errorf("synchronous is %d, want %d", mode, full)
+	}
+}
+
+// A reader beside a desk sees what is written, and writes nothing itself.
+func TestReadBesideAWriter(t *testing.T) {
+	j, path := filled(t)
+	beside, err := Read(t.Context(), path)
+	must(t, err)
+	defer beside.Close()
+	must(t, j.Append(t.Context(), []Message{message(5, "evt.c")}))
+	if last, _, err := beside.Last(t.Context()); err != nil || last.Index != 5 {
+		t.Errorf("the last message is %d (%v), want 5", last.Index, err)
+	}
+	must(t, beside.Sound(t.Context()))
+	if err := beside.Append(t.Context(), []Message{message(6, "evt.d")}); err == nil {
+		t.Error("the reader has written")
+	}
+	must(t, j.Close())
+	again, err := Read(t.Context(), path) // where nobody has it open
+	must(t, err)
+	defer again.Close()
+	if last, _, err := again.Last(t.Context()); err != nil || last.Index != 5 {
+		t.Errorf("the last message is %d (%v), want 5", last.Index, err)
+	}
+	if _, err := Read(t.Context(), path+".none"); err == nil {
+		t.Error("a journal that is not there was read")
+	}
+}
+
+func TestDamagedFileIsNotSound(t *testing.T) {
+	j, path := filled(t)
+	for i := range uint64(200) {
+		must(t, j.Append(t.Context(), []Message{{Index: i + 10, Sequence: i + 11, Subject: "evt.b", Data: bytes.Repeat([]byte{7}, 3000)}}))
+	}
+	must(t, j.Close())
+	file, err := os.ReadFile(path)
+	must(t, err)
+	for at := len(file) / 2; at < len(file)/2+8192; at++ {
+		file[at] ^= 0x55
+	}
+	must(t, os.WriteFile(path, file, 0o600))
+	damaged, err := Read(t.Context(), path)
+	must(t, err)
+	defer damaged.Close()
+	if err := damaged.Sound(t.Context()); err == nil {
+		t.Error("a file with two pages of noise is sound")
 	}
 }

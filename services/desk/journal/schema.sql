@@ -82,6 +82,7 @@ CREATE TABLE alarms (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
     raised  INTEGER NOT NULL, -- seconds since 1970
     code    TEXT    NOT NULL,
+    idx     INTEGER,          -- log index that it is about; of a size, that of its last leaf; NULL: of none
     what    TEXT    NOT NULL,
     have    BLOB    NOT NULL, -- what this desk holds
     got     BLOB    NOT NULL  -- what contradicts it
@@ -93,3 +94,19 @@ CREATE TRIGGER alarms_update BEFORE UPDATE ON alarms
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: alarms'); END;
 CREATE TRIGGER alarms_delete BEFORE DELETE ON alarms
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: alarms'); END;
+
+-- settled says how an alarm ended. The alarm's own row stays, with its evidence.
+CREATE TABLE settled (
+    alarm   INTEGER PRIMARY KEY REFERENCES alarms (number),
+    settled INTEGER NOT NULL, -- seconds since 1970
+    person  TEXT    NOT NULL, -- who has decided it; empty: it ended by itself
+    reason  TEXT    NOT NULL
+) STRICT;
+CREATE TRIGGER settled_insert BEFORE INSERT ON settled
+    WHEN EXISTS (SELECT 1 FROM settled WHERE alarm = NEW.alarm)
+        OR NOT EXISTS (SELECT 1 FROM alarms WHERE number = NEW.alarm)
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: settled'); END;
+CREATE TRIGGER settled_update BEFORE UPDATE ON settled
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: settled'); END;
+CREATE TRIGGER settled_delete BEFORE DELETE ON settled
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: settled'); END;
