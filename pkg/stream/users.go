@@ -16,3 +16,7 @@ const NotaryUser = "notary"
 
 // AuditUser is the user of an auditor.
 const AuditUser = "auditor"
+
+// ScrubConsumer is the notary's second consumer on Events: with it, it reads again
+// what it has signed.
+const ScrubConsumer = "notary-scrub"

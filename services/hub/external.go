@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go/jetstream"
@@ -71,7 +72,7 @@ func writeConfig(directory, secret string, lock keyfile.Lock, state registry.Sta
 	if err := issuer.writeCredentials(at("credentials"), t); err != nil {
 		return err
 	}
-	if err := writeJSON(at("streams.json"), []jetstream.StreamConfig{eventsConfig(), logConfig(), keysConfig()}); err != nil {
+	if err := writeJSON(at("streams.json"), stream.Settings()); err != nil {
 		return err
 	}
 	if err := writeJSON(at("consumers.json"), consumerFiles(t)); err != nil {
@@ -161,7 +162,7 @@ type consumerFile struct {
 
 func consumerFiles(t tenancy) []consumerFile {
 	var files []consumerFile
-	for _, c := range append(t.consumers, consumer{stream: stream.Events, name: stream.NotaryUser}) {
+	for _, c := range slices.Concat(t.consumers, notaryConsumers) {
 		files = append(files, consumerFile{Stream: c.stream, Config: c.config()})
 	}
 	return files

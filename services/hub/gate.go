@@ -166,7 +166,7 @@ func (g *gate) forget(t tenancy) error {
 // provideConsumers makes each consumer with its filters, and ends those of users
 // who read nothing more. What is there already, as it should be, is left alone.
 func (g *gate) provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
-	consumers = append(slices.Clone(consumers), consumer{stream: stream.Events, name: stream.NotaryUser})
+	consumers = slices.Concat(consumers, notaryConsumers)
 	there := map[string]bool{}
 	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
 		if err := endConsumers(ctx, js, name, consumers, there); err != nil {

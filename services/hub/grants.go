@@ -220,15 +220,24 @@ func reading(streamName, consumerName string) []grant {
 	}
 }
 
-// notary may read all events, publish leaves, and look up its newest ones.
+// notary may read all events, twice beside each other, publish leaves, look up its
+// newest ones, and see how the streams are kept.
 func notary() user {
 	u := user{name: stream.NotaryUser}
-	for _, g := range reading(stream.Events, stream.NotaryUser) {
-		u.may(g.subject)
+	for _, c := range notaryConsumers {
+		for _, g := range reading(c.stream, c.name) {
+			u.may(g.subject)
+		}
 	}
-	u.may(stream.LeavesSubject, "$JS.API.STREAM.INFO."+stream.Log, "$JS.API.STREAM.MSG.GET."+stream.Log)
+	u.may(stream.LeavesSubject, "$JS.API.STREAM.MSG.GET."+stream.Log)
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+		u.may("$JS.API.STREAM.INFO." + name)
+	}
 	return u
 }
+
+// notaryConsumers are the hub's own account's, not the registry's.
+var notaryConsumers = []consumer{{stream: stream.Events, name: stream.NotaryUser}, {stream: stream.Events, name: stream.ScrubConsumer}}
 
 // exports are the kinds of subjects that accounts import from the hub's. They are
 // wide and always the same, so that no member's number of agencies makes the hub's

@@ -174,3 +174,41 @@ func TestOnlyOneOfTwoWritersPublishesNext(t *testing.T) {
 		t.Errorf("Newest = %+v, %t, %v", newest, ok, err)
 	}
 }
+
+// The notary reads EVENTS twice beside each other and sees how the streams are
+// kept. It cannot change that, nor read what is no event.
+func TestNotaryReadsAndChangesNothing(t *testing.T) {
+	h, _ := start(t, t.TempDir())
+	notary := dial(t, h, stream.NotaryUser)
+	publisher := dial(t, h, stream.PublisherUser("XA", "police"))
+	if _, err := publisher.PublishBatch(t.Context(), batch("evt.region.XA.police.site.reported", 3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, consumer := range []string{stream.NotaryUser, stream.ScrubConsumer} {
+		r := reader(t, notary, stream.Events, consumer)
+		for from, want := range map[uint64][]uint64{1: {1, 2, 3, 4}, 3: {3, 4}} {
+			if err := r.Reset(t.Context(), from); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, sequences(t, r, len(want))); diff != "" {
+				t.Errorf("%s from %d (-want +got):\n%s", consumer, from, diff)
+			}
+		}
+	}
+	for name, last := range map[string]uint64{stream.Events: 4, stream.Log: 0, stream.Keys: 0} {
+		standing, err := notary.Standing(t.Context(), name, 1)
+		if err != nil || standing.Missing || standing.Last != last || len(standing.Weak) != 0 {
+			t.Errorf("%s stands at %+v, %v", name, standing, err)
+		}
+	}
+	nc, _ := raw(t, &world{Hub: h, t: t}, stream.NotaryUser)
+	for subject, body := range map[string]string{
+		"$JS.API.STREAM.UPDATE.EVENTS": `{"name":"EVENTS"}`, "$JS.API.STREAM.DELETE.EVENTS": "", "$JS.API.STREAM.PURGE.EVENTS": "",
+		"$JS.API.STREAM.MSG.DELETE.EVENTS": `{"seq":2}`, "$JS.API.STREAM.MSG.GET.KEYS": `{"seq":1}`, "$JS.API.STREAM.MSG.GET.EVENTS": `{"seq":1}`,
+		"$JS.API.CONSUMER.DELETE.EVENTS." + stream.ScrubConsumer: "", "$JS.API.CONSUMER.CREATE.EVENTS": `{"stream_name":"EVENTS","config":{}}`,
+	} {
+		if answer, err := nc.Request(subject, []byte(body), 100*time.Millisecond); err == nil {
+			t.Errorf("the notary is answered on %s: %s", subject, answer.Data)
+		}
+	}
+}

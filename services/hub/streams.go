@@ -7,45 +7,14 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 )
 
-// maxHeaders is room for the headers of a batch, beside the largest event, in bytes.
-const maxHeaders = 4 << 10
-
-// eventsConfig and logConfig say how the streams are kept: nothing is deleted,
-// purged or limited but the size of one message, and nothing is copied elsewhere.
-func eventsConfig() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: stream.Events, Subjects: []string{"evt.>", "reg.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true, AllowAtomicPublish: true,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: event.MaxMessage + maxHeaders, MaxConsumers: -1,
-	}
-}
-
-func logConfig() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: stream.Log, Subjects: []string{"log.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
-	}
-}
-
-// keysConfig is for records that are replaced and expire: what is let go there is gone.
-func keysConfig() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: stream.Keys, Subjects: []string{"key.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
-	}
-}
-
 // provideStreams makes the streams, and founds the log with its charter where it
 // is empty. It may be repeated.
 func provideStreams(ctx context.Context, js jetstream.JetStream, charter registry.Charter) error {
-	for _, config := range []jetstream.StreamConfig{eventsConfig(), logConfig(), keysConfig()} {
+	for _, config := range stream.Settings() {
 		if _, err := js.CreateOrUpdateStream(ctx, config); err != nil {
 			return fmt.Errorf("making stream %s: %w", config.Name, err)
 		}
