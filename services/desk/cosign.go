@@ -55,7 +55,7 @@ func (m *mirror) flush(ctx context.Context) error {
 	if err := m.store(ctx); err != nil {
 		return err
 	}
-	if err := m.at("stored"); err != nil {
+	if err := m.at("stored"); err != nil || m.place.Sequence < m.end {
 		return err
 	}
 	if err := m.record(ctx); err != nil {
@@ -63,6 +63,9 @@ func (m *mirror) flush(ctx context.Context) error {
 	}
 	if m.published || len(m.cosigned.Note) == 0 || !m.active() {
 		return nil
+	}
+	if err := m.at("publishing"); err != nil {
+		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
 	defer cancel()

@@ -12,14 +12,31 @@ import (
 	"github.com/tripoint/tripoint/pkg/view/sqlite"
 )
 
+// takingIn are the steps of taking in a message, with the newest index of two that
+// is in the view after a crash there.
+var takingIn = map[string]uint64{
+	"journaled":              1, // on disk, not folded
+	"committing view":        1, // folded in a transaction that is lost
+	"folded":                 2, // committed, not acknowledged
+	"acknowledging messages": 2,
+	"acknowledged messages":  2,
+}
+
+// cosigning are those of cosigning the third message, with the size that is
+// cosigned in the journal after a crash there.
+var cosigning = map[string]uint64{
+	"stored":            2, // leaves and checkpoint are on disk
+	"recorded":          3, // so is the cosignature; nobody has seen it
+	"publishing":        3,
+	"published":         3, // not acknowledged
+	"acknowledging log": 3,
+	"acknowledged log":  3,
+}
+
 // The desk crashes between two steps of taking in a message: its directory as it
 // is then, write-ahead logs and all, is what the next start finds.
 func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
-	for step, viewed := range map[string]uint64{
-		"journaled":     1, // on disk, not folded
-		"before commit": 1, // folded in a transaction that is lost
-		"folded":        2, // committed, not acknowledged
-	} {
+	for step, viewed := range takingIn {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
 			directory, left := t.TempDir(), filepath.Join(t.TempDir(), "left")
@@ -66,11 +83,7 @@ func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
 // The desk crashes between two steps of cosigning. Whatever is left, the next
 // start cosigns the size once, and the log never sees two signatures for it.
 func TestAdversary_L12_CrashWhileCosigning(t *testing.T) {
-	for step, cosigned := range map[string]uint64{
-		"stored":    2, // leaves and checkpoint are on disk
-		"recorded":  3, // so is the cosignature; nobody has seen it
-		"published": 3, // not acknowledged
-	} {
+	for step, cosigned := range cosigning {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
 			directory, left := t.TempDir(), filepath.Join(t.TempDir(), "left")

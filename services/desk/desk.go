@@ -51,7 +51,9 @@ type Config struct {
 	// reachable, before the desk says that it is withheld; 0: 30 s.
 	Patience time.Duration
 
-	fault func(step string) error // tests: called between steps; an error is a crash there
+	// Tests: called between steps. An error is that of the step before; other than
+	// of the hub it is a crash there.
+	fault func(step string) error
 }
 
 const defaultPatience = 30 * time.Second
@@ -122,6 +124,7 @@ func (d *Desk) openFiles(ctx context.Context) error {
 	if d.journal, err = journal.Open(ctx, filepath.Join(d.config.Directory, "journal.db")); err != nil {
 		return err
 	}
+	d.journal.Fault = d.config.fault
 	if d.alarms, err = openAlarms(ctx, d.journal); err != nil {
 		return err
 	}

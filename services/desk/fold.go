@@ -68,16 +68,21 @@ func (f *folder) take(ctx context.Context, messages []journal.Message) error {
 			return fmt.Errorf("folding message %d: %w", m.Index, err)
 		}
 	}
-	if f.fault != nil {
-		if err := f.fault("before commit"); err != nil {
-			return err
-		}
+	if err := f.at("committing view"); err != nil {
+		return err
 	}
 	if err := tx.Commit(cursorOf(messages[len(messages)-1])); err != nil {
 		return err
 	}
 	f.state = state
-	return nil
+	return f.at("committed view")
+}
+
+func (f *folder) at(step string) error {
+	if f.fault == nil {
+		return nil
+	}
+	return f.fault(step)
 }
 
 func cursorOf(m journal.Message) view.Cursor {

@@ -126,8 +126,8 @@ func (d *Desk) followStream(ctx context.Context) error {
 		if len(fresh) > 0 {
 			last = fresh[len(fresh)-1]
 		}
-		if err := r.Ack(); err != nil {
-			return &away{err}
+		if err := acknowledge(r, "messages", d.at); err != nil {
+			return err
 		}
 	}
 }
@@ -195,6 +195,17 @@ func (d *Desk) takeIn(ctx context.Context, fresh []journal.Message) error {
 	}
 	d.committed()
 	return d.at("folded")
+}
+
+// acknowledge tells the hub that what was fetched is safe here.
+func acknowledge(r *stream.Reader, what string, at func(step string) error) error {
+	if err := at("acknowledging " + what); err != nil {
+		return err
+	}
+	if err := r.Ack(); err != nil {
+		return &away{err}
+	}
+	return at("acknowledged " + what)
 }
 
 // at is a step between which tests let the desk crash.

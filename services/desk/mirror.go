@@ -48,7 +48,8 @@ type mirror struct {
 	terms     translog.Policies // those that follower has adopted
 	place     journal.Place     // Sequence and Compared run ahead of the stored ones
 	cosigned  journal.Cosigned
-	published bool // the newest cosignature is on the log stream
+	published bool   // the newest cosignature is on the log stream
+	end       uint64 // where the log stream ended when this run began to follow it
 
 	// Taken in and not stored yet.
 	dirty       bool
@@ -183,6 +184,9 @@ func (m *mirror) followLog(ctx context.Context) error {
 	if err := m.proveLog(ctx, r); err != nil {
 		return err
 	}
+	if err := m.ahead(ctx, r); err != nil {
+		return err
+	}
 	// Before anything is cosigned: an alarm of before may have been settled.
 	if err := m.compare(ctx); err != nil {
 		return err
@@ -207,8 +211,8 @@ func (m *mirror) followLog(ctx context.Context) error {
 		if err := m.flush(ctx); err != nil {
 			return err
 		}
-		if err := r.Ack(); err != nil {
-			return &away{err}
+		if err := acknowledge(r, "log", m.at); err != nil {
+			return err
 		}
 	}
 }

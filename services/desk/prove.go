@@ -117,6 +117,20 @@ func (m *mirror) proveLog(ctx context.Context, r *stream.Reader) error {
 	return nil
 }
 
+// ahead notes where the log stream ends now. Up to there, this desk's key may have
+// cosigned what the journal does not know of: it was lost, or set back to an older
+// copy. Before that is known nothing is cosigned, and nothing of before is published.
+func (m *mirror) ahead(ctx context.Context, r *stream.Reader) error {
+	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
+	defer cancel()
+	pending, err := r.Pending(bounded)
+	if err != nil {
+		return &away{err}
+	}
+	m.end = m.place.Sequence + pending
+	return nil
+}
+
 // closedAhead reads on to the end of the stream and reports whether a later update
 // takes an address from this country. An address that was taken never comes back.
 func (d *Desk) closedAhead(ctx context.Context, r *stream.Reader, label string, fetched []stream.Message) (bool, error) {

@@ -33,7 +33,7 @@ func (j *Journal) Raise(ctx context.Context, a Alarm) (number int64, err error) 
 	if a.Index != nil {
 		index = sql.NullInt64{Int64: int64(*a.Index), Valid: true}
 	}
-	err = j.write(ctx, func(tx *sql.Tx) error {
+	err = j.write(ctx, "alarm", func(tx *sql.Tx) error {
 		row := tx.QueryRowContext(ctx, "INSERT INTO alarms (raised, code, idx, what, have, got) VALUES ($1, $2, $3, $4, $5, $6) RETURNING number",
 			a.Raised.Unix(), a.Code, index, a.What, bytesOf(a.Have), bytesOf(a.Got))
 		return row.Scan(&number)
@@ -46,7 +46,7 @@ func (j *Journal) Raise(ctx context.Context, a Alarm) (number int64, err error) 
 
 // Settle ends an alarm, once.
 func (j *Journal) Settle(ctx context.Context, number int64, s Settled) error {
-	err := j.write(ctx, func(tx *sql.Tx) error {
+	err := j.write(ctx, "settlement", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO settled (alarm, settled, person, reason) VALUES ($1, $2, $3, $4)",
 			number, s.When.Unix(), s.Person, s.Reason)
 		return err

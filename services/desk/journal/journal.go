@@ -30,6 +30,10 @@ const version = 2
 type Journal struct {
 	writer  *sql.DB // one connection; nil: for reading alone
 	readers *sql.DB
+
+	// Fault is nil but in tests. It is asked just before and just after each commit:
+	// an error of the first takes the commit's place, one of the second hides it.
+	Fault func(step string) error
 }
 
 // Open opens the journal in a file, and makes an empty one where there is none.
@@ -101,7 +105,7 @@ func open(path string, connections int, options string) (*sql.DB, error) {
 
 // provide makes the tables of a new file, all or none.
 func (j *Journal) provide(ctx context.Context) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, "schema", func(tx *sql.Tx) error {
 		var found int
 		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 			return fmt.Errorf("reading the schema's version: %w", err)
@@ -127,8 +131,9 @@ func (j *Journal) Close() error {
 	return errors.Join(j.readers.Close(), j.writer.Close())
 }
 
-// write runs change in one transaction and returns once it is on disk.
-func (j *Journal) write(ctx context.Context, change func(*sql.Tx) error) error {
+// write runs change in one transaction and returns once it is on disk. what names
+// it where a test has it fail.
+func (j *Journal) write(ctx context.Context, what string, change func(*sql.Tx) error) error {
 	if j.writer == nil {
 		return errors.New("the journal is open for reading alone")
 	}
@@ -136,8 +141,18 @@ func (j *Journal) write(ctx context.Context, change func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := change(tx); err != nil {
+	if err := errors.Join(change(tx), j.at("committing "+what)); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return j.at("committed " + what)
+}
+
+func (j *Journal) at(step string) error {
+	if j.Fault == nil {
+		return nil
+	}
+	return j.Fault(step)
 }

@@ -21,7 +21,7 @@ type Message struct {
 // Append stores messages in order; their indices rise and come after all that
 // are there. It returns once they are on disk, all or none.
 func (j *Journal) Append(ctx context.Context, messages []Message) error {
-	err := j.write(ctx, func(tx *sql.Tx) error {
+	err := j.write(ctx, "messages", func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, `
 			INSERT INTO messages (idx, epoch, sequence, subject, data, registry) VALUES ($1, $2, $3, $4, $5, $6)`)
 		if err != nil {

@@ -40,7 +40,7 @@ type Cosigned struct {
 // leads to: all or nothing, on disk when it returns. Checkpoints that are there
 // already are left out.
 func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Checkpoint, place Place) error {
-	err := j.write(ctx, func(tx *sql.Tx) error {
+	err := j.write(ctx, "mirror", func(tx *sql.Tx) error {
 		for _, leaf := range leaves {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO leaves (idx, hash, audience) VALUES ($1, $2, $3)",
 				int64(leaf.Index), leaf.Hash[:], leaf.Audience); err != nil {
@@ -136,7 +136,7 @@ func (j *Journal) Newest(ctx context.Context) (c Checkpoint, ok bool, err error)
 // size is above all that were cosigned before: there is so never a smaller tree,
 // nor a second root for a size.
 func (j *Journal) Cosign(ctx context.Context, c Cosigned) error {
-	err := j.write(ctx, func(tx *sql.Tx) error {
+	err := j.write(ctx, "cosignature", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, "UPDATE cosigned SET size = $1, root = $2, note = $3", int64(c.Size), c.Root[:], c.Note)
 		if err != nil {
 			return err
