@@ -2,7 +2,9 @@ package desk
 
 import (
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/translog"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
@@ -253,4 +256,22 @@ func TestWhoMaySettle(t *testing.T) {
 	refused(t.TempDir(), 1, somebody, because, "no desk has been here")
 	settles(t, directory, AlarmRollback)
 	refused(directory, 1, somebody, because, "has ended already")
+}
+
+// Each code says on the console what it means and what to do.
+func TestEveryAlarmIsExplained(t *testing.T) {
+	raw, err := os.ReadFile("console/text/en.json")
+	must(t, err)
+	texts := map[string]string{}
+	must(t, json.Unmarshal(raw, &texts))
+	for _, code := range append([]string{AlarmStreamChanged, AlarmWithheld, AlarmLogCut, AlarmUnreadable}, enduring...) {
+		for _, group := range []string{"alarm-title", "alarm-means", "alarm-do"} {
+			if texts[group+"."+code] == "" {
+				t.Errorf("no text %s.%s", group, code)
+			}
+		}
+		if console.Advice(code) != texts["alarm-do."+code] {
+			t.Errorf("the advice for %s is another than the console's", code)
+		}
+	}
 }

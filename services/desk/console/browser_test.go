@@ -120,6 +120,14 @@ func TestInABrowser(t *testing.T) {
 			t.Errorf("%d sessions are still open", len(got.open))
 		}
 	})
+	t.Run("alarms", func(t *testing.T) {
+		c := open(t, alarmed(t), nil)
+		server := httptest.NewServer(c)
+		defer server.Close()
+		do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+c.SignInLink("officer")),
+			chromedp.Click(chromedp.CSS(`.alarm a[href="/alarms"]`)), chromedp.WaitVisible(chromedp.CSS("#alarm-3 .chip.open")))
+		pagesFit(t, tab, server.URL)
+	})
 }
 
 // pagesFit looks at every page on a desk and on a telephone: nothing to scroll

@@ -27,6 +27,7 @@ type Config struct {
 	Changes Changes
 	Status  func() Status
 	History History
+	Alarms  Alarms
 	Now     func() time.Time // default: time.Now
 	Logger  *slog.Logger     // default: discards; nothing about a person is logged
 }
@@ -78,8 +79,8 @@ func New(config Config) (*Console, error) {
 	switch {
 	case config.Country == "":
 		return nil, errors.New("console: no country")
-	case config.State == nil, config.Reader == nil, config.Changes == nil, config.Status == nil, config.History == nil:
-		return nil, errors.New("console: State, Reader, Changes, Status and History are required")
+	case config.State == nil, config.Reader == nil, config.Changes == nil, config.Status == nil, config.History == nil, config.Alarms == nil:
+		return nil, errors.New("console: State, Reader, Changes, Status, History and Alarms are required")
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -121,6 +122,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /sign-in", c.signIn)
 	mux.HandleFunc("POST /sign-out", c.signOut)
 	mux.HandleFunc("GET /feed/live", c.live)
+	mux.HandleFunc("GET /alarms/{number}/{side}", c.evidence)
 	for pattern, show := range map[string]page{
 		"/{$}":                c.now,
 		"/feed":               c.feed,
@@ -142,6 +144,7 @@ func (c *Console) routes() http.Handler {
 		"/people/{id}":        c.person,
 		"/about":              c.about,
 		"/registry":           c.registry,
+		"/alarms":             c.alarms,
 	} {
 		mux.Handle("GET "+pattern, c.signedIn(show))
 	}

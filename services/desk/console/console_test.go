@@ -23,7 +23,7 @@ import (
 func open(t testing.TB, v *memoryView, later *time.Duration) *Console {
 	t.Helper()
 	c, err := New(Config{
-		Country: "TH", State: func() registry.State { return v.registry }, Reader: v, Changes: v, Status: v.status, History: v.history,
+		Country: "TH", State: func() registry.State { return v.registry }, Reader: v, Changes: v, Status: v.status, History: v.history, Alarms: v.alarmed,
 		Now: func() time.Time {
 			if later == nil {
 				return noon
@@ -90,7 +90,7 @@ var everyPage = []string{
 	"/", "/feed", "/feed?family=transfer&country=TH", "/feed?before=5", "/events/0", "/events/10", "/events/22",
 	"/transfers", "/transfers/T-2025-02-12", "/sites", "/sites/S-SHWE-KOKKO", "/measures", "/measures/M-2025-02-05",
 	"/commitments", "/commitments/C-1", "/meetings/TALKS-2025-02-16", "/groups", "/groups/G-7141",
-	"/repatriations", "/repatriations/R-2025-02-20", "/people", "/people/P-0001", "/about", "/registry",
+	"/repatriations", "/repatriations/R-2025-02-20", "/people", "/people/P-0001", "/about", "/registry", "/alarms",
 }
 
 func TestPagesShowWhatWasSaid(t *testing.T) {

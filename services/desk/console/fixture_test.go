@@ -31,6 +31,7 @@ type memoryView struct {
 	t        testing.TB
 	registry registry.State
 	updates  []Update
+	alarms   []Alarm
 	cabinet  casework.Memory
 	entries  []view.Entry
 	touched  map[casework.Ref]uint64
@@ -242,7 +243,15 @@ func (v *memoryView) size() uint64 {
 }
 
 func (v *memoryView) status() Status {
-	return Status{LogSize: v.size(), WitnessedSize: v.size(), CosignedBy: []string{"MM", "TH"}, Connected: true, LastSync: noon}
+	status := Status{LogSize: v.size(), WitnessedSize: v.size(), CosignedBy: []string{"MM", "TH"}, Connected: true, LastSync: noon}
+	for _, alarm := range v.alarms {
+		if alarm.Ended == nil {
+			status.Alarm, status.AlarmCode = alarm.What, alarm.Code
+		}
+	}
+	return status
 }
 
 func (v *memoryView) history(context.Context) ([]Update, error) { return v.updates, nil }
+
+func (v *memoryView) alarmed(context.Context) ([]Alarm, error) { return v.alarms, nil }
