@@ -16,6 +16,8 @@ var pure = []struct {
 		"the tree is over bytes: a mirror or a court checks it without knowing what an event is"},
 	{"./pkg/registry/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/translog/..."},
 		"trust is a fold of events, so it stands above them and below every verdict; it names the log's witnesses in the tree's own terms"},
+	{"./pkg/holding/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/translog/..."},
+		"a file that parties hand over is read before anybody is believed; what it proves is found out above it"},
 	{"./pkg/verdict/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
 		"a verdict is a function of registry, chains and message, and of nothing else, or two readers would differ"},
 	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
