@@ -2,10 +2,7 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
 // Checkpoints shows the notary's checkpoints by rising size.
