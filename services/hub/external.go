@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -62,7 +63,7 @@ func writeConfig(directory, secret string, lock keyfile.Lock, state registry.Sta
 		return err
 	}
 	at := func(parts ...string) string { return filepath.Join(append([]string{directory}, parts...)...) }
-	if err := keyfile.Replace(at("operator.jwt"), []byte(token)); err != nil {
+	if err := disk.Replace(at("operator.jwt"), []byte(token), 0o600); err != nil {
 		return err
 	}
 	t := tenancyOf(state)
@@ -85,7 +86,7 @@ func writeConfig(directory, secret string, lock keyfile.Lock, state registry.Sta
 	}
 	text := fmt.Sprintf(serverConfig, filepath.Join(absolute, "operator.jwt"), operator.SystemAccount,
 		filepath.Join(absolute, "accounts"), filepath.Join(absolute, "jetstream"))
-	return keyfile.Replace(at("nats-server.conf"), []byte(text))
+	return disk.Replace(at("nats-server.conf"), []byte(text), 0o600)
 }
 
 func (i issuer) writeAccounts(directory string, t tenancy) error {
@@ -110,7 +111,7 @@ func (i issuer) writeAccounts(directory string, t tenancy) error {
 		if err != nil {
 			return err
 		}
-		if err := keyfile.Replace(filepath.Join(directory, claims.Subject+".jwt"), []byte(token)); err != nil {
+		if err := disk.Replace(filepath.Join(directory, claims.Subject+".jwt"), []byte(token), 0o600); err != nil {
 			return err
 		}
 	}
@@ -173,5 +174,5 @@ func writeJSON(path string, value any) error {
 	if err != nil {
 		return err
 	}
-	return keyfile.Replace(path, append(data, '\n'))
+	return disk.Replace(path, append(data, '\n'), 0o600)
 }

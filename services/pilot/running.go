@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 )
 
 // Running tells other commands where a running pilot listens. It holds no secret.
@@ -41,5 +41,5 @@ func (r Running) write(layout Layout) error {
 	if err != nil {
 		return err
 	}
-	return keyfile.Replace(layout.running(), append(data, '\n'))
+	return disk.Replace(layout.running(), append(data, '\n'), 0o600)
 }

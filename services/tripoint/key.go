@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 )
@@ -207,5 +208,5 @@ func announce(k kind, path string, public []byte, lock keyfile.Lock) error {
 	if err != nil {
 		return err
 	}
-	return keyfile.Replace(path+".pub", append(text, '\n'))
+	return disk.Replace(path+".pub", append(text, '\n'), 0o600)
 }

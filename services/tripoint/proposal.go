@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/paper"
@@ -35,7 +36,7 @@ func writeProposal(path string, proposal *registryv1.Proposal) error {
 	if err != nil {
 		return err
 	}
-	return keyfile.Replace(path, data)
+	return disk.Replace(path, data, 0o600)
 }
 
 // printReview shows what a proposal changes and what it lacks.
