@@ -276,7 +276,7 @@ func TestJetStreamAPITable(t *testing.T) {
 	before, configured := w.holds(), fmt.Sprint(w.configurations())
 	others := w.placesOfOthers("XA")
 	consumers := []string{"desk-XA", "publisher-XA-police", "publisher-XA-border", "registrar-XA", "desk-XB", "publisher-XB-police",
-		"registrar-XB", stream.NotaryUser, stream.ScrubConsumer, stream.AuditUser, w.hubsOwn()}
+		"registrar-XB", stream.NotaryUser, stream.ScrubConsumer, stream.StandbyUser, stream.StandbyScrubConsumer, stream.AuditUser, w.hubsOwn()}
 	streams := []string{stream.Events, stream.Log, stream.Keys}
 	servers := []string{"PING", "HUB", "tripoint-hub"}
 	for _, name := range []string{"XA", "XB", "HUB", "SYS"} {
@@ -399,7 +399,7 @@ func (w *world) hubsOwn() (name string) {
 	until(w.t, "the hub follows the registry", func() bool {
 		list := s.ConsumerNames(w.t.Context())
 		for found := range list.Name() {
-			if !strings.Contains(found, "-") && found != stream.NotaryUser && found != stream.AuditUser {
+			if !strings.Contains(found, "-") && stream.InMemberAccount(found) && found != stream.AuditUser {
 				name = found
 			}
 		}

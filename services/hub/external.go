@@ -122,7 +122,7 @@ func (i issuer) writeAccounts(directory string, t tenancy) error {
 // pushed to servers that run.
 func (i issuer) writeCredentials(directory string, t tenancy) error {
 	own := []account{
-		{name: hubAccount, users: []user{{name: hubUser}, notary()}},
+		{name: hubAccount, users: append(notaries(), user{name: hubUser})},
 		{name: systemAccount, users: []user{{name: systemUser, allow: []string{"$SYS.REQ.CLAIMS.>"}}}},
 	}
 	written := map[string]bool{}
@@ -163,7 +163,7 @@ type consumerFile struct {
 
 func consumerFiles(t tenancy) []consumerFile {
 	var files []consumerFile
-	for _, c := range slices.Concat(t.consumers, notaryConsumers) {
+	for _, c := range slices.Concat(t.consumers, slices.Concat(notaryConsumers...)) {
 		files = append(files, consumerFile{Stream: c.stream, Config: c.config()})
 	}
 	return files

@@ -85,7 +85,7 @@ func TestExternalClusterEnforcesTheSame(t *testing.T) {
 	}
 	url := external(t, directory)
 	connect := func(user string) *stream.Conn {
-		conn, err := stream.Dial(stream.Config{URL: url, User: user, Account: true, Credentials: filepath.Join(directory, "credentials", user+".creds")})
+		conn, err := stream.Dial(stream.Config{URL: url, User: user, Account: stream.InMemberAccount(user), Credentials: filepath.Join(directory, "credentials", user+".creds")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +99,11 @@ func TestExternalClusterEnforcesTheSame(t *testing.T) {
 	for _, subject := range []string{"evt.region.XA.border.site.reported", "evt.region.XB.police.site.reported", "evt.other.XA.police.site.reported", "reg.key.revoked"} {
 		if publishes(police, subject) {
 			t.Errorf("a publisher publishes on %s", subject)
+		}
+	}
+	for _, user := range []string{stream.NotaryUser, stream.StandbyUser} {
+		if diff := cmp.Diff([]uint64{1, 2}, sequences(t, reader(t, connect(user), stream.Events, user), 2)); diff != "" {
+			t.Errorf("%s reads (-want +got):\n%s", user, diff)
 		}
 	}
 	for country, want := range map[string][]uint64{"XB": {1, 2}, "XC": {2}} {

@@ -32,7 +32,7 @@ type gate struct {
 	users     map[string]string   // what the credentials say that lie on disk
 }
 
-// found lets the administrator and the notary in, and nobody else.
+// found lets the administrator and the notaries in, and nobody else.
 func (g *gate) found() error {
 	system, err := g.issuer.account(systemAccount)
 	if err != nil {
@@ -51,7 +51,12 @@ func (g *gate) found() error {
 			return fmt.Errorf("storing account %s: %w", claims.Name, err)
 		}
 	}
-	return errors.Join(g.admit(hubAccount, user{name: hubUser}), g.admit(hubAccount, notary()))
+	for _, u := range append(notaries(), user{name: hubUser}) {
+		if err := g.admit(hubAccount, u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apply makes the broker be as a tenancy says; it may be repeated. The order
@@ -140,8 +145,8 @@ func (g *gate) admit(accountName string, u user) error {
 
 // forget takes the credentials of those away who may not connect any more.
 func (g *gate) forget(t tenancy) error {
-	admitted := map[string]bool{hubUser: true, stream.NotaryUser: true}
-	for _, a := range t.accounts {
+	admitted := map[string]bool{hubUser: true}
+	for _, a := range append(slices.Clone(t.accounts), account{users: notaries()}) {
 		for _, u := range a.users {
 			admitted[u.name] = true
 		}
@@ -166,7 +171,7 @@ func (g *gate) forget(t tenancy) error {
 // provideConsumers makes each consumer with its filters, and ends those of users
 // who read nothing more. What is there already, as it should be, is left alone.
 func (g *gate) provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
-	consumers = slices.Concat(consumers, notaryConsumers)
+	consumers = slices.Concat(consumers, slices.Concat(notaryConsumers...))
 	there := map[string]bool{}
 	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
 		if err := endConsumers(ctx, js, name, consumers, there); err != nil {

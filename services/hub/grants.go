@@ -220,24 +220,32 @@ func reading(streamName, consumerName string) []grant {
 	}
 }
 
-// notary may read all events, twice beside each other, publish leaves, look up its
-// newest ones, and see how the streams are kept.
-func notary() user {
-	u := user{name: stream.NotaryUser}
-	for _, c := range notaryConsumers {
-		for _, g := range reading(c.stream, c.name) {
-			u.may(g.subject)
+// notaries are the notary and its standby. Each may read all events, twice beside
+// each other, publish leaves, look up the newest ones, and see how the streams are
+// kept. They and their consumers are the hub's own account's, not the registry's.
+func notaries() []user {
+	var users []user
+	for _, consumers := range notaryConsumers {
+		u := user{name: consumers[0].name}
+		for _, c := range consumers {
+			for _, g := range reading(c.stream, c.name) {
+				u.may(g.subject)
+			}
 		}
+		u.may(stream.LeavesSubject, "$JS.API.STREAM.MSG.GET."+stream.Log)
+		for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+			u.may("$JS.API.STREAM.INFO." + name)
+		}
+		users = append(users, u)
 	}
-	u.may(stream.LeavesSubject, "$JS.API.STREAM.MSG.GET."+stream.Log)
-	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
-		u.may("$JS.API.STREAM.INFO." + name)
-	}
-	return u
+	return users
 }
 
-// notaryConsumers are the hub's own account's, not the registry's.
-var notaryConsumers = []consumer{{stream: stream.Events, name: stream.NotaryUser}, {stream: stream.Events, name: stream.ScrubConsumer}}
+// notaryConsumers are those of the notary and of its standby; the first has the user's name.
+var notaryConsumers = [][]consumer{
+	{{stream: stream.Events, name: stream.NotaryUser}, {stream: stream.Events, name: stream.ScrubConsumer}},
+	{{stream: stream.Events, name: stream.StandbyUser}, {stream: stream.Events, name: stream.StandbyScrubConsumer}},
+}
 
 // exports are the kinds of subjects that accounts import from the hub's. They are
 // wide and always the same, so that no member's number of agencies makes the hub's

@@ -39,7 +39,7 @@ func start(t *testing.T, directory string) (*hub.Hub, func()) {
 func dial(t *testing.T, h *hub.Hub, user string) *stream.Conn {
 	t.Helper()
 	conn, err := stream.Dial(stream.Config{
-		URL: h.URL(), Credentials: h.Credentials(user), User: user, Account: user != stream.NotaryUser,
+		URL: h.URL(), Credentials: h.Credentials(user), User: user, Account: stream.InMemberAccount(user),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestRestartKeepsStreamAndCredentials(t *testing.T) {
 
 func TestOnlyOneOfTwoWritersPublishesNext(t *testing.T) {
 	h, _ := start(t, t.TempDir())
-	one, two := dial(t, h, stream.NotaryUser), dial(t, h, stream.NotaryUser)
+	one, two := dial(t, h, stream.NotaryUser), dial(t, h, stream.StandbyUser)
 	sequence, err := one.PublishAfter(t.Context(), 0, stream.LeavesSubject, []byte("first"))
 	if err != nil {
 		t.Fatal(err)
@@ -210,5 +210,26 @@ func TestNotaryReadsAndChangesNothing(t *testing.T) {
 		if answer, err := nc.Request(subject, []byte(body), 100*time.Millisecond); err == nil {
 			t.Errorf("the notary is answered on %s: %s", subject, answer.Data)
 		}
+	}
+}
+
+// The notary and its standby read all, and neither takes the other's messages.
+func TestStandbyReadsByItself(t *testing.T) {
+	h, _ := start(t, t.TempDir())
+	if _, err := dial(t, h, stream.PublisherUser("XB", "border")).PublishBatch(t.Context(), batch("evt.region.XB.border.site.reported", 2)); err != nil {
+		t.Fatal(err)
+	}
+	standby := dial(t, h, stream.StandbyUser)
+	for consumer, conn := range map[string]*stream.Conn{stream.NotaryUser: dial(t, h, stream.NotaryUser), stream.StandbyUser: standby, stream.StandbyScrubConsumer: standby} {
+		if diff := cmp.Diff([]uint64{1, 2, 3}, sequences(t, reader(t, conn, stream.Events, consumer), 3)); diff != "" {
+			t.Errorf("%s reads (-want +got):\n%s", consumer, diff)
+		}
+	}
+	for _, others := range []string{stream.NotaryUser, stream.ScrubConsumer} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // what is not allowed is not answered
+		if _, err := standby.Reader(ctx, stream.Events, others); err == nil {
+			t.Errorf("the standby opens the consumer %s", others)
+		}
+		cancel()
 	}
 }

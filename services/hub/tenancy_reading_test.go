@@ -78,6 +78,7 @@ func readings(inbox string) []*nats.Msg {
 			"CONSUMER.MSG.NEXT.EVENTS." + stream.AuditUser:                {`{"batch":50,"no_wait":true}`},
 			"CONSUMER.MSG.NEXT.EVENTS." + stream.NotaryUser:               {`{"batch":50,"no_wait":true}`},
 			"CONSUMER.MSG.NEXT.EVENTS." + stream.ScrubConsumer:            {`{"batch":50,"no_wait":true}`},
+			"CONSUMER.MSG.NEXT.EVENTS." + stream.StandbyUser:              {`{"batch":50,"no_wait":true}`},
 			"CONSUMER.MSG.NEXT.EVENTS.desk-XC":                            {`{"batch":50,"no_wait":true}`, `{"batch":50,"no_wait":true,"filter_subject":"evt.pair.>"}`},
 			"CONSUMER.MSG.NEXT.KEYS.desk-XC":                              {`{"batch":50,"no_wait":true}`},
 			"CONSUMER.RESET.EVENTS.desk-XC":                               {`{"seq":3}`},
@@ -181,7 +182,7 @@ func TestAdversary_T04_AnothersConsumer(t *testing.T) {
 	others := func() map[string]string { return w.placesOfOthers("XA") }
 	before := others()
 	names := []string{"desk-XB", "desk-*", "desk-X*", "*", ">", "*.>", "desk-XB.>", "publisher-XB-police", "publisher-XC-border",
-		"registrar-XB", stream.NotaryUser, stream.ScrubConsumer, stream.AuditUser, "desk-XA.desk-XB", "desk-xb", ""}
+		"registrar-XB", stream.NotaryUser, stream.ScrubConsumer, stream.StandbyUser, stream.AuditUser, "desk-XA.desk-XB", "desk-xb", ""}
 	for _, a := range w.everyone("XA") {
 		var requests []*nats.Msg
 		for _, name := range names {

@@ -58,7 +58,7 @@ func alterations() []*nats.Msg {
 				"CONSUMER.DELETE." + name + ".": ``,
 			} {
 				if strings.HasPrefix(subject, "CONSUMER") {
-					all = append(all, request(prefix+subject+"desk-XB", body), request(prefix+subject+stream.NotaryUser, body), request(prefix+subject+stream.ScrubConsumer, body))
+					all = append(all, request(prefix+subject+"desk-XB", body), request(prefix+subject+stream.NotaryUser, body), request(prefix+subject+stream.ScrubConsumer, body), request(prefix+subject+stream.StandbyUser, body))
 					continue
 				}
 				all = append(all, request(prefix+subject+name, body))

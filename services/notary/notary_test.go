@@ -44,7 +44,7 @@ func newHouse(t *testing.T) *house {
 }
 
 func (h *house) config(user string) stream.Config {
-	return stream.Config{URL: h.hub.URL(), Credentials: h.hub.Credentials(user), User: user, Account: user != stream.NotaryUser}
+	return stream.Config{URL: h.hub.URL(), Credentials: h.hub.Credentials(user), User: user, Account: stream.InMemberAccount(user)}
 }
 
 func (h *house) notary() *notary.Notary {

@@ -40,6 +40,6 @@ func (v voice) String() string { return v.Country + "/" + v.Agency }
 // connection is how a user of this pilot reaches its hub.
 func (l Layout) connection(url, user string) stream.Config {
 	return stream.Config{
-		URL: url, Credentials: l.credentials(user), User: user, Account: user != stream.NotaryUser,
+		URL: url, Credentials: l.credentials(user), User: user, Account: stream.InMemberAccount(user),
 	}
 }

@@ -148,7 +148,7 @@ func (s settings) keys() (key, next crypto.Signer, err error) {
 
 func (s settings) stream(user string) stream.Config {
 	return stream.Config{
-		URL: s.Hub.URL, Credentials: s.Hub.Credentials, User: user, Account: user != stream.NotaryUser, Logger: s.log,
+		URL: s.Hub.URL, Credentials: s.Hub.Credentials, User: user, Account: stream.InMemberAccount(user), Logger: s.log,
 	}
 }
 
