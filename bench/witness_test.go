@@ -25,6 +25,7 @@ const (
 	bursts       = 10
 	burstEvents  = 10 // one after the other, without a pause
 	maxWitnessed = 50 * time.Millisecond
+	interval     = 200 * time.Millisecond // the notary's default: within it, events share a checkpoint
 )
 
 // commit is one event that the hub has acknowledged.
@@ -92,6 +93,9 @@ func (h *house) complete() {
 // BenchmarkWitnessed measures how long after an event's commit, which is the hub's
 // fsynced acknowledgement, a follower of the log sees a checkpoint that covers it
 // and that three countries have cosigned. Hub, notary and desks share the machine.
+// An event that follows another within the notary's interval waits for its end. So
+// the figure that must hold is that of single events, and for the others with the
+// interval added; the median of all says how many were of which sort.
 func BenchmarkWitnessed(b *testing.B) {
 	describeMachine(b)
 	h := newHouse(b)
@@ -113,10 +117,14 @@ func BenchmarkWitnessed(b *testing.B) {
 	h.until(witnessed)
 	b.ReportMetric(0, "ns/op") // of no meaning here
 	b.Logf("from an event's commit, in milliseconds:")
-	h.report(fmt.Sprintf("%d spaced events", len(spaced)), spaced)
-	h.report(fmt.Sprintf("%d events in bursts of %d", len(burst), burstEvents), burst)
-	if median := h.report("all", append(spaced, burst...)); median > maxWitnessed {
-		b.Errorf("the median is %s, want at most %s", median, maxWitnessed)
+	single := h.report("spaced", spaced)
+	among := h.report("in bursts", burst)
+	h.report("all", append(spaced, burst...))
+	if single > maxWitnessed {
+		b.Errorf("half of the spaced events take more than %s, want at most %s", single, maxWitnessed)
+	}
+	if among > interval+maxWitnessed {
+		b.Errorf("half of the events in bursts take more than %s, want at most the notary's interval and %s", among, maxWitnessed)
 	}
 }
 
@@ -130,7 +138,7 @@ func (h *house) report(what string, events []commit) time.Duration {
 			took = append(took, h.covered(step, e.index).Sub(e.at))
 		}
 		median = percentile(50, took)
-		h.b.Logf("%-28s %-9s median %6.1f, p90 %6.1f, p99 %6.1f", what, step,
+		h.b.Logf("%3d events %-9s %-9s median %6.1f, p90 %6.1f, p99 %6.1f", len(events), what, step,
 			milliseconds(median), milliseconds(percentile(90, took)), milliseconds(percentile(99, took)))
 	}
 	h.b.ReportMetric(milliseconds(median), strings.ReplaceAll(what, " ", "-")+"-ms")
