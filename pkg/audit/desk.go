@@ -88,7 +88,7 @@ func (r *Replay) showDesks(index uint64, subject string, judged verdict.Judged) 
 func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) error {
 	d.index = index
 	d.events++
-	if judged.Code != verdict.Accepted || judged.Update {
+	if !judged.Said() {
 		return nil
 	}
 	audience, _ := state.Audience(registry.AudienceOf(judged.Event.Chain.Audience))

@@ -141,7 +141,7 @@ func TestSummaryOfAnEmptyLog(t *testing.T) {
 	must(t, err)
 	desk := `{"log_index":0,"view_digest":"` + (&world{t: t}).digest("XA") + `","events":1,"sealed":0,"transfers":[],"breaches":[]}`
 	want := `{"events":1,"accepted":1,"refused":0,"duplicates":0,"log_size":0,"checkpoint":{"size":0,"root":""},"witnessed_size":0,` +
-		`"cosigned_by":[],"desks":{"XA":` + desk + `,"XB":` + desk + `,"XC":` + desk + `},"findings":[],"verdicts":{"accepted":1}}`
+		`"cosigned_by":[],"desks":{"XA":` + desk + `,"XB":` + desk + `,"XC":` + desk + `},"findings":[],"verdicts":{"accepted":1},"restorations":[]}`
 	same(t, "summary", want, string(got))
 }
 

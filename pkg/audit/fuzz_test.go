@@ -92,7 +92,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add([]byte(founded.op(opEvent, []byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte("evt.pair.XA.police.site.reported"), []byte("?"))))
 	f.Add([]byte(founded.op(opEvent, bytes.Repeat([]byte{0xff}, 8), []byte("evt."), nil).op(opNext, []byte("evt.x"), nil)))
 	f.Add([]byte(founded.op(opStray, []byte("log.x")).op(opMirror, []byte{0, 0, 0, 0, 0, 0, 0, 9}, otherRoot[:])))
-	labels, err := proto.Marshal(&logv1.Leaves{FirstSequence: 1, Hashes: make([]byte, 32*200),
+	labels, err := proto.Marshal(&logv1.Leaves{Hashes: make([]byte, 32*200),
 		Audiences: []string{string(bytes.Repeat([]byte("y"), 5000))}, Labels: make([]uint32, 200)})
 	must(f, err)
 	many := founded

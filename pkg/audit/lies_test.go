@@ -234,9 +234,9 @@ func TestNotarysMessagesThatDoNotFit(t *testing.T) {
 		"more than can be": func(w *world) *logv1.Leaves {
 			return &logv1.Leaves{Start: 1<<64 - 1, Hashes: hash, Labels: []uint32{0}}
 		},
-		"another root":          func(w *world) *logv1.Leaves { l := w.leaves(); l.Hashes = hash; return l },
-		"a label outside":       func(w *world) *logv1.Leaves { l := w.leaves(); l.Labels = []uint32{7}; return l },
-		"other stream sequence": func(w *world) *logv1.Leaves { l := w.leaves(); l.FirstSequence++; return l },
+		"another root":      func(w *world) *logv1.Leaves { l := w.leaves(); l.Hashes = hash; return l },
+		"a label outside":   func(w *world) *logv1.Leaves { l := w.leaves(); l.Labels = []uint32{7}; return l },
+		"an epoch left out": func(w *world) *logv1.Leaves { l := w.leaves(); l.Epoch = 2; return l },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -75,7 +75,7 @@ func New(charter registry.Charter) (*Replay, error) {
 	r := &Replay{
 		state: state, policies: policies, follower: follower,
 		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
-		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}},
+		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}, Restorations: []Restoration{}},
 	}
 	r.readers = &audiences{}
 	r.regroup() // the founders have desks, whatever the log holds
@@ -111,7 +111,10 @@ func (r *Replay) Event(m Message) error {
 	}
 	r.waiting = append(r.waiting, leaf{
 		index: index, hash: translog.LeafHash(index, m.Subject, m.Data), label: verdict.Label(m.Subject), readers: r.readers})
-	if judged.Code == verdict.Accepted && !judged.Update {
+	if judged.Restored != nil {
+		r.summary.Restorations = append(r.summary.Restorations, restorationOf(index, *judged.Restored))
+	}
+	if judged.Said() {
 		r.chains.Take(judged.Event)
 		if judged.Event.Seen.Size > 0 {
 			r.seen = append(r.seen, seen{index: index, Seen: judged.Event.Seen})
@@ -174,6 +177,7 @@ func (r *Replay) Leaves(data []byte) {
 		return
 	}
 	r.known[batch.Checkpoint.Size] = batch.Checkpoint.Root
+	r.compareEpoch(batch)
 	for i, hash := range batch.Hashes {
 		r.compare(batch.Start+uint64(i), hash, batch.Labels[i])
 	}
@@ -217,6 +221,26 @@ func (r *Replay) compare(index uint64, hash translog.Hash, label string) {
 	if own.label != label {
 		// Cut: a label is unsigned, and one long one may stand for many leaves.
 		r.find(FindingLabel, index, "labelled for %.64q, the subject is of %.64q", label, own.label)
+	}
+}
+
+// compareEpoch holds the epoch that the notary states against the restorations that
+// lie in the log.
+func (r *Replay) compareEpoch(batch translog.Batch) {
+	if len(batch.Hashes) == 0 {
+		return
+	}
+	for _, index := range []uint64{batch.Start, batch.Start + uint64(len(batch.Hashes)) - 1} {
+		epoch := uint64(0)
+		for _, restored := range r.summary.Restorations {
+			if restored.Index <= index {
+				epoch++
+			}
+		}
+		if epoch != batch.Epoch {
+			r.find(FindingLeaves, index, "the notary says epoch %d, and there were %d restorations up to here", batch.Epoch, epoch)
+			return
+		}
 	}
 }
 

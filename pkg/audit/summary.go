@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/hex"
+	"time"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -22,6 +23,20 @@ type Summary struct {
 	Desks         map[string]Desk   `json:"desks"`          // by country
 	Findings      []Finding         `json:"findings"`       // empty when all is well
 	Verdicts      map[string]uint64 `json:"verdicts"`       // messages by verdict
+	Restorations  []Restoration     `json:"restorations"`   // of the stream, after it had lost messages; by rising index
+}
+
+// Restoration is the hub's word that it had lost messages, and what of them is back.
+// It is no finding: what is missing for good is one for each index.
+type Restoration struct {
+	Index     uint64           `json:"index"`
+	Time      time.Time        `json:"time"` // by the hub's clock
+	Recovered uint64           `json:"recovered"`
+	Lost      []translog.Range `json:"lost"`
+}
+
+func restorationOf(index uint64, r translog.Restoration) Restoration {
+	return Restoration{Index: index, Time: r.At, Recovered: r.Recovered, Lost: append([]translog.Range{}, r.Lost...)}
 }
 
 // Checkpoint is a log size and its root in hexadecimal.

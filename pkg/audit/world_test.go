@@ -152,7 +152,7 @@ func (w *world) say(chain event.Chain, seen event.Seen, content *caseworkv1.Case
 // leaves is the notary's next message about all that it has not signed yet.
 func (w *world) leaves() *logv1.Leaves {
 	w.t.Helper()
-	out := &logv1.Leaves{Start: uint64(w.signed), FirstSequence: uint64(w.signed) + 1}
+	out := &logv1.Leaves{Start: uint64(w.signed)}
 	tree, labels := w.tree.Clone(), []string{}
 	for i, m := range w.events[w.signed:] {
 		hash := translog.LeafHash(uint64(w.signed+i), m.Subject, m.Data)
@@ -232,9 +232,9 @@ func (w *world) cosignature(country string, size uint64, root translog.Hash) []b
 
 // witness is notarise, and every founder's cosignature. It returns what a
 // publisher may then say it has seen.
-func (w *world) witness() event.Seen {
+func (w *world) witness(change ...func(*logv1.Leaves)) event.Seen {
 	w.t.Helper()
-	w.notarise()
+	w.notarise(change...)
 	for _, country := range []string{"XA", "XB", "XC"} {
 		w.cosign(country, w.tree.Size(), w.tree.Root())
 	}

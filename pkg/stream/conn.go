@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tripoint/tripoint/pkg/event"
 )
 
 // The streams. Events holds evt.* and reg.*; Log holds log.*; Keys holds key.*.
@@ -20,6 +22,10 @@ const (
 	Log    = "LOG"
 	Keys   = "KEYS"
 )
+
+// Common are the subjects of Events that every member reads: the registry's, and
+// the hub's own word on the stream.
+func Common() []string { return []string{"reg.>", "hub.>"} }
 
 // Subjects on Log.
 const (
@@ -124,6 +130,16 @@ type Message struct {
 	// reader after this one when it sent it; 0: the end of the stream.
 	Pending uint64
 }
+
+// Mark is a message that a reader remembers to go on after. Its sequence alone
+// proves nothing: a stream that was lost uses it again.
+type Mark struct {
+	Sequence uint64 // 0: none
+	Digest   event.Digest
+}
+
+// MarkOf is the mark of a message.
+func MarkOf(m Message) Mark { return Mark{Sequence: m.Sequence, Digest: event.DigestOf(m.Data)} }
 
 // Publish stores one message and returns its sequence once it is on disk.
 func (c *Conn) Publish(ctx context.Context, subject string, data []byte) (uint64, error) {

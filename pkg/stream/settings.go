@@ -24,7 +24,7 @@ const maxHeaders = 4 << 10
 // let go there is gone.
 func Settings() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{{
-		Name: Events, Subjects: []string{"evt.>", "reg.>"}, Storage: jetstream.FileStorage,
+		Name: Events, Subjects: append(Common(), "evt.>"), Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true, AllowAtomicPublish: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: event.MaxMessage + maxHeaders, MaxConsumers: -1,
 	}, {

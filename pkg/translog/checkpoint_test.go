@@ -152,6 +152,8 @@ func sameKind(err, want error) bool {
 		return errors.As(err, new(*Fork))
 	case *Mismatch:
 		return errors.As(err, new(*Mismatch))
+	case *Inconsistent:
+		return errors.As(err, new(*Inconsistent))
 	}
 	return errors.Is(err, want)
 }

@@ -66,6 +66,14 @@ func (e *Mismatch) Error() string {
 	return fmt.Sprintf("the leaves up to %d have root %s, the checkpoint says %s", e.Got.Checkpoint.Size, e.Computed, e.Got.Checkpoint.Root)
 }
 
+// Inconsistent is a signed checkpoint over leaves that do not begin with those of one
+// that was signed before: two logs under one name. With the leaves it proves it.
+type Inconsistent struct{ Have, Got Signed }
+
+func (e *Inconsistent) Error() string {
+	return fmt.Sprintf("the log of %d leaves does not begin with the %d leaves that it had before", e.Got.Checkpoint.Size, e.Have.Checkpoint.Size)
+}
+
 // Where a caller branches and no evidence travels.
 var (
 	// ErrUnknownWitness: no signature on the note is of a mirror in the policy for its size.

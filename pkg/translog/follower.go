@@ -24,8 +24,8 @@ const maxKept = 1024
 type Follower struct {
 	policies  Policies
 	epoch     uint64 // of the newest leaf
-	next      uint64 // stream sequence that the next leaf of this epoch must have
 	frontier  Frontier
+	again     *Frontier              // the tree as it is read once more, up to the size of frontier; nil: it is not
 	kept      []Signed               // the notary's: the newest witnessed one, if any, and those after it
 	cosigned  map[seat]cosignature   // of kept ones: the newest of each mirror
 	witnessed bool                   // kept[0] has a quorum
@@ -35,14 +35,13 @@ type Follower struct {
 
 // Batch is what one message of the notary added.
 type Batch struct {
-	Epoch         uint64
-	Start         uint64   // log index of the first leaf
-	FirstSequence uint64   // stream sequence of the first leaf; the others follow without a gap
-	Hashes        []Hash   // leaf hashes; none when the message only repeats the newest checkpoint
-	Labels        []string // for each leaf its audience as the notary states it; this is not signed
-	Checkpoint    Checkpoint
-	Counted       []Cosigned // cosignatures that were waiting for this checkpoint
-	Refused       []error    // cosignatures that were waiting and do not fit: *Fork, ErrUnpublished, ErrUnknownWitness
+	Epoch      uint64   // of the leaves: a higher one begins with a Restoration
+	Start      uint64   // log index of the first leaf
+	Hashes     []Hash   // leaf hashes; none when the message only repeats the newest checkpoint
+	Labels     []string // for each leaf its audience as the notary states it; this is not signed
+	Checkpoint Checkpoint
+	Counted    []Cosigned // cosignatures that were waiting for this checkpoint
+	Refused    []error    // cosignatures that were waiting and do not fit: *Fork, ErrUnpublished, ErrUnknownWitness
 }
 
 // Cosigned is one cosignature that was verified.

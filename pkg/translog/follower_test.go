@@ -22,7 +22,7 @@ func TestFollowerFollows(t *testing.T) {
 	l.must(f, l.add(3))
 	batch := l.must(f, l.add(2))
 	want := Batch{
-		Epoch: 1, Start: 3, FirstSequence: 4,
+		Start:  3,
 		Hashes: []Hash{testLeaf(3), testLeaf(4)}, Labels: []string{"all", ""}, Checkpoint: l.at(5),
 	}
 	if diff := cmp.Diff(want, batch); diff != "" {
@@ -37,7 +37,6 @@ func TestFollowerTakesARepeatedCheckpoint(t *testing.T) {
 	l := newLog(t)
 	f := l.follow(l.add(3))
 	repeat := l.add(0)
-	repeat.FirstSequence = 0
 	unchanged(t, f, func() {
 		if batch := l.must(f, repeat); len(batch.Hashes) != 0 || batch.Checkpoint != l.at(3) {
 			t.Errorf("batch = %+v", batch)
@@ -48,9 +47,11 @@ func TestFollowerTakesARepeatedCheckpoint(t *testing.T) {
 func TestFollowerAcceptsANewEpoch(t *testing.T) {
 	l := newLog(t)
 	f := l.follow(l.add(5))
-	l.epoch, l.sequence = 2, 3 // sequences 4 and 5 were lost and are used again
-	l.must(f, l.add(2))
-	l.epoch = 1
+	l.epoch = 1 // the stream was restored
+	if batch := l.must(f, l.add(2)); batch.Epoch != 1 || batch.Start != 5 {
+		t.Errorf("batch = %+v", batch)
+	}
+	l.epoch = 0
 	if _, err := f.Leaves(l.add(1)); !sameKind(err, &Malformed{}) {
 		t.Errorf("an older epoch: error = %v", err)
 	}
@@ -70,10 +71,8 @@ func TestFollowerRefuses(t *testing.T) {
 		{"label not in table", func(_ *testLog, m *logv1.Leaves) { m.Labels[1] = 2 }, &Malformed{}},
 		{"huge label", func(_ *testLog, m *logv1.Leaves) { m.Labels[1] = math.MaxUint32 }, &Malformed{}},
 		{"audience twice", func(_ *testLog, m *logv1.Leaves) { m.Audiences = append(m.Audiences, "all") }, &Malformed{}},
-		{"sequence 0", func(_ *testLog, m *logv1.Leaves) { m.FirstSequence = 0 }, &Malformed{}},
-		{"sequence at the end", func(_ *testLog, m *logv1.Leaves) { m.FirstSequence = math.MaxUint64 }, &Malformed{}},
-		{"sequence gap", func(_ *testLog, m *logv1.Leaves) { m.FirstSequence++ }, &Malformed{}},
-		{"epoch back", func(_ *testLog, m *logv1.Leaves) { m.Epoch = 0 }, &Malformed{}},
+		{"epoch left out", func(_ *testLog, m *logv1.Leaves) { m.Epoch = 2 }, &Malformed{}},
+		{"last epoch", func(_ *testLog, m *logv1.Leaves) { m.Epoch = math.MaxUint64 }, &Malformed{}},
 		{"leaf withheld", func(_ *testLog, m *logv1.Leaves) { m.Hashes, m.Labels = m.Hashes[:32], m.Labels[:1] }, &Malformed{}},
 		{"overlap", func(l *testLog, m *logv1.Leaves) {
 			m.Start--
@@ -81,7 +80,7 @@ func TestFollowerRefuses(t *testing.T) {
 			m.Labels = append(m.Labels, 0)
 		}, &Malformed{}},
 		{"leaves again", func(l *testLog, m *logv1.Leaves) {
-			*m = logv1.Leaves{Epoch: 1, Start: 2, FirstSequence: 3, Audiences: []string{""}, Labels: []uint32{0}, Hashes: l.leaves[2][:], Checkpoint: l.sign(l.at(3))}
+			*m = logv1.Leaves{Start: 2, Audiences: []string{""}, Labels: []uint32{0}, Hashes: l.leaves[2][:], Checkpoint: l.sign(l.at(3))}
 		}, &Malformed{}},
 		{"altered leaf", func(_ *testLog, m *logv1.Leaves) { m.Hashes[40] ^= 1 }, &Mismatch{}},
 		{"leaves exchanged", func(_ *testLog, m *logv1.Leaves) {

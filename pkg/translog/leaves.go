@@ -2,7 +2,6 @@ package translog
 
 import (
 	"fmt"
-	"math"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -10,7 +9,8 @@ import (
 )
 
 // Leaves takes in one message of the notary, wholly or, with an error, not at all.
-// Errors: *Malformed, *BadSignature, *Gap, *Rollback, *Fork, *Mismatch.
+// Of one that is read again after Rewind, the batch has what was not known before.
+// Errors: *Malformed, *BadSignature, *Gap, *Rollback, *Fork, *Mismatch, *Inconsistent.
 func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	batch, err := readLeaves(l)
 	if err != nil {
@@ -24,6 +24,9 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	if n := uint64(len(batch.Hashes)); signed.Checkpoint.Size != batch.Start+n {
 		return Batch{}, malformed("checkpoint of size %d over %d leaves from %d", signed.Checkpoint.Size, n, batch.Start)
 	}
+	if f.again != nil {
+		return f.reread(batch, signed)
+	}
 	repeat, err := f.compare(batch, signed)
 	if err != nil {
 		return Batch{}, err
@@ -31,27 +34,39 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	if repeat {
 		return batch, nil
 	}
-	if err := f.contiguous(batch); err != nil {
+	if err := f.goesOn(batch); err != nil {
 		return Batch{}, err
 	}
 	frontier := f.frontier.Clone()
+	if err := frontier.grow(batch, signed); err != nil {
+		return Batch{}, err
+	}
+	f.advance(frontier, &batch, signed)
+	return batch, nil
+}
+
+// grow appends a batch's leaves, which must lead to the signed root.
+func (f *Frontier) grow(batch Batch, signed Signed) error {
 	for i, hash := range batch.Hashes {
-		if err := frontier.Append(hash); err != nil {
-			return Batch{}, fmt.Errorf("appending leaf %d: %w", batch.Start+uint64(i), err)
+		if err := f.Append(hash); err != nil {
+			return fmt.Errorf("appending leaf %d: %w", batch.Start+uint64(i), err)
 		}
 	}
-	if root := frontier.Root(); root != signed.Checkpoint.Root {
-		return Batch{}, &Mismatch{Got: signed, Computed: root}
+	if root := f.Root(); root != signed.Checkpoint.Root {
+		return &Mismatch{Got: signed, Computed: root}
 	}
-	// Nothing fails from here on.
+	return nil
+}
+
+// advance takes a verified batch in. It does not fail.
+func (f *Follower) advance(frontier Frontier, batch *Batch, signed Signed) {
 	f.frontier = frontier
-	if n := uint64(len(batch.Hashes)); n > 0 {
-		f.epoch, f.next = batch.Epoch, batch.FirstSequence+n
+	if len(batch.Hashes) > 0 {
+		f.epoch = batch.Epoch
 	}
 	f.kept = append(f.kept, signed)
-	f.countPending(&batch)
+	f.countPending(batch)
 	f.settle()
-	return batch, nil
 }
 
 // readLeaves checks the shape of a message and spells out its labels.
@@ -70,9 +85,6 @@ func readLeaves(l *logv1.Leaves) (Batch, error) {
 	if err := checkSize(l.GetStart() + uint64(n)); err != nil {
 		return Batch{}, err
 	}
-	if n > 0 && (l.GetFirstSequence() == 0 || l.GetFirstSequence() > math.MaxUint64-uint64(n)) {
-		return Batch{}, malformed("first sequence %d", l.GetFirstSequence())
-	}
 	seen := make(map[string]bool, len(table))
 	for _, audience := range table {
 		if seen[audience] {
@@ -81,7 +93,7 @@ func readLeaves(l *logv1.Leaves) (Batch, error) {
 		seen[audience] = true
 	}
 	batch := Batch{
-		Epoch: l.GetEpoch(), Start: l.GetStart(), FirstSequence: l.GetFirstSequence(),
+		Epoch: l.GetEpoch(), Start: l.GetStart(),
 		Hashes: splitHashes(data), Labels: make([]string, n),
 	}
 	for i, label := range labels {
@@ -117,16 +129,15 @@ func (f *Follower) compare(batch Batch, got Signed) (repeat bool, err error) {
 	return false, nil
 }
 
-// contiguous checks that the stream sequence goes on where it was, or that the epoch is a new one.
-func (f *Follower) contiguous(batch Batch) error {
-	if len(batch.Hashes) == 0 || f.Size() == 0 {
-		return nil
-	}
+// goesOn checks that the batch is of the epoch as it is, or of the next one.
+func (f *Follower) goesOn(batch Batch) error {
 	switch {
+	case len(batch.Hashes) == 0:
+		return nil
 	case batch.Epoch < f.epoch:
 		return malformed("epoch went back from %d to %d", f.epoch, batch.Epoch)
-	case batch.Epoch == f.epoch && batch.FirstSequence != f.next:
-		return malformed("leaves begin at sequence %d of epoch %d, not at %d", batch.FirstSequence, f.epoch, f.next)
+	case batch.Epoch > f.epoch+1 || batch.Epoch > 0 && f.Size() == 0:
+		return malformed("epoch %d follows %d", batch.Epoch, f.epoch)
 	}
 	return nil
 }

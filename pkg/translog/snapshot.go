@@ -12,17 +12,17 @@ import (
 )
 
 // snapshotVersion begins every snapshot.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // Snapshot is all that the follower knows, to be stored in the transaction that
-// stores the cursor of the log stream. Layout: a version byte; epoch, next
-// sequence and largest forgotten size as 8 bytes each; the frontier; the notes of the
+// stores the cursor of the log stream. Layout: a version byte; epoch and
+// largest forgotten size as 8 bytes each; the frontier; the notes of the
 // kept checkpoints, of the counted cosignatures and of the pending ones; the
 // SHA-256 digest of all that. The terms are not in it. Integers are big-endian; lists and bytes have
 // their count or length before them in 4 bytes.
 func (f *Follower) Snapshot() []byte {
 	out := []byte{snapshotVersion}
-	for _, n := range []uint64{f.epoch, f.next, f.forgotten} {
+	for _, n := range []uint64{f.epoch, f.forgotten} {
 		out = binary.BigEndian.AppendUint64(out, n)
 	}
 	frontier, _ := f.frontier.MarshalBinary() // does not fail
@@ -81,7 +81,7 @@ func NewFollowerAt(policies Policies, snapshot []byte) (*Follower, error) {
 }
 
 func (f *Follower) restore(r *snapshotReader) error {
-	f.epoch, f.next, f.forgotten = r.uint64(), r.uint64(), r.uint64()
+	f.epoch, f.forgotten = r.uint64(), r.uint64()
 	if err := f.frontier.UnmarshalBinary(r.bytes()); err != nil {
 		return err
 	}

@@ -43,13 +43,13 @@ type testLog struct {
 	policy   Policy
 	policies Policies // policy always, unless a test says otherwise
 	epoch    uint64
-	sequence uint64 // of the newest leaf
+	shift    uint64 // makes another log of it
 }
 
 func newLog(t testing.TB) *testLog {
 	t.Helper()
 	policy := testPolicy()
-	l := &testLog{t: t, policy: policy, policies: policy.Always(), mirrors: map[string]*Mirror{}, epoch: 1}
+	l := &testLog{t: t, policy: policy, policies: policy.Always(), mirrors: map[string]*Mirror{}}
 	l.newNotary(1)
 	for i, country := range countries {
 		l.newMirror(country, byte(2+i))
@@ -97,19 +97,18 @@ func testLeaf(i uint64) Hash {
 func (l *testLog) add(n int) *logv1.Leaves {
 	l.t.Helper()
 	out := &logv1.Leaves{
-		Epoch: l.epoch, Start: uint64(len(l.leaves)), FirstSequence: l.sequence + 1,
+		Epoch: l.epoch, Start: uint64(len(l.leaves)),
 		Audiences: []string{"", "all"},
 	}
 	for range n {
 		index := uint64(len(l.leaves))
-		leaf := testLeaf(index)
+		leaf := testLeaf(index + l.shift)
 		hashes, err := StoredHashes(index, leaf, l)
 		if err != nil {
 			l.t.Fatal(err)
 		}
 		l.stored = append(l.stored, hashes...)
 		l.leaves = append(l.leaves, leaf)
-		l.sequence++
 		out.Hashes = append(out.Hashes, leaf[:]...)
 		out.Labels = append(out.Labels, uint32(index%2))
 	}

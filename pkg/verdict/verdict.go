@@ -12,6 +12,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/translog"
 )
 
 // Code names a verdict. Codes are part of read models and reports, and stable.
@@ -52,10 +53,14 @@ type Judged struct {
 	Code   Code
 	Reason string // in plain words; empty where Code says it all
 
-	Event  event.Verified // set where Code is Accepted, Duplicate, Equivocation, Gap or Broken
-	Update bool           // accepted as a registry update: State is the new registry
-	State  registry.State // the registry after this message
+	Event    event.Verified        // set where Code is Accepted, Duplicate, Equivocation, Gap or Broken, of an event
+	Update   bool                  // accepted as a registry update: State is the new registry
+	State    registry.State        // the registry after this message
+	Restored *translog.Restoration // accepted as the hub's word that the stream was restored; nil: it is none
 }
+
+// Said reports whether the message is an event, and accepted.
+func (j Judged) Said() bool { return j.Code == Accepted && j.Event.ID != event.ID{} }
 
 // Head is the head of the event's chain once an accepted event has been taken in.
 func (j Judged) Head() event.Head {
@@ -65,8 +70,11 @@ func (j Judged) Head() event.Head {
 // Judge gives the verdict on the message at a log index. An error is never about
 // the message: chains could not be read, and the message must be judged again.
 func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64, subject string, data []byte) (Judged, error) {
-	if registry.IsSubject(subject) {
+	switch {
+	case registry.IsSubject(subject):
 		return judgeUpdate(state, index, subject, data), nil
+	case subject == translog.RestoredSubject:
+		return judgeRestored(state, data), nil
 	}
 	refuse := func(code Code, format string, args ...any) (Judged, error) {
 		return Judged{Code: code, Reason: fmt.Sprintf(format, args...), State: state}, nil
@@ -114,6 +122,14 @@ func judgeUpdate(state registry.State, index uint64, subject string, data []byte
 	return Judged{Code: Accepted, Update: true, State: next}
 }
 
+func judgeRestored(state registry.State, data []byte) Judged {
+	restored, err := translog.ParseRestoration(data)
+	if err != nil {
+		return Judged{Code: Undecodable, Reason: err.Error(), State: state}
+	}
+	return Judged{Code: Accepted, Restored: &restored, State: state}
+}
+
 func judgeChain(chains Chains, v event.Verified) (Judged, error) {
 	head, err := chains.Head(v.Chain)
 	if err != nil {
@@ -145,8 +161,8 @@ func judgeChain(chains Chains, v event.Verified) (Judged, error) {
 	return judged, nil
 }
 
-// Label is the audience's address that a subject names: the empty label for the registry
-// and for what lies on no event subject. The notary labels leaves with it.
+// Label is the audience's address that a subject names: the empty label for the registry,
+// the hub's own word and what lies on no event subject: everybody reads those. The notary labels leaves with it.
 func Label(subject string) string {
 	rest, ok := strings.CutPrefix(subject, "evt.")
 	if !ok {

@@ -96,10 +96,13 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 		return state, err
 	}
 	entry := entryOf(m, judged)
-	if judged.Update {
+	switch {
+	case judged.Update:
 		entry.Summary = says(state, m.Data)[0]
+	case judged.Restored != nil:
+		entry.Summary = judged.Restored.String()
 	}
-	if judged.Code != verdict.Accepted || judged.Update {
+	if !judged.Said() {
 		return judged.State, tx.Take(entry, event.Head{})
 	}
 	audience, _ := judged.State.Audience(registry.AudienceOf(judged.Event.Chain.Audience))

@@ -75,7 +75,7 @@ func TestAdversary_L02_RollbackCorrectlySigned(t *testing.T) {
 	for i, m := range w.messages[:3] {
 		must(t, small.Append(translog.LeafHash(uint64(i), m.Subject, m.Data)))
 	}
-	w.send(&logv1.Leaves{Start: 3, FirstSequence: 4, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
+	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
 	have, got := d.alarmed(AlarmRollback)
 	signedBy(t, have, 4)
 	signedBy(t, got, 3)
@@ -86,7 +86,7 @@ func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
 	w, d, directory := mirrored(t)
 	forged := w.checkpoint()
 	forged.Root[0] ^= 1
-	w.send(&logv1.Leaves{Start: 4, FirstSequence: 5, Checkpoint: w.note(forged)})
+	w.send(&logv1.Leaves{Start: 4, Checkpoint: w.note(forged)})
 	have, got := d.alarmed(AlarmFork)
 	if signedBy(t, have, 4).Root == signedBy(t, got, 4).Root {
 		t.Error("the evidence has one root twice")

@@ -201,7 +201,7 @@ func (w *world) say(chain event.Chain, sections ...event.Section) uint64 {
 // unsigned is the notary's next message, honest, about all that it has not signed yet.
 func (w *world) unsigned() *logv1.Leaves {
 	w.t.Helper()
-	out := &logv1.Leaves{Start: uint64(w.signed), FirstSequence: uint64(w.signed) + 1}
+	out := &logv1.Leaves{Start: uint64(w.signed)}
 	places := map[string]uint32{}
 	tree := w.tree.Clone()
 	for i, m := range w.messages[w.signed:] {

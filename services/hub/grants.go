@@ -85,7 +85,7 @@ func tenancyOf(state registry.State) tenancy {
 // cosign. A suspended one is left with the registry, where it reads why.
 func (t *tenancy) addDesk(member *account, state registry.State, m registry.Member) {
 	name := stream.DeskUser(m.Country)
-	events, keys := []string{"reg.>"}, []string{}
+	events, keys := stream.Common(), []string{}
 	for _, address := range state.Reads(m.Country) {
 		events, keys = append(events, "evt."+address+".>"), append(keys, "key."+address+".>")
 	}
@@ -142,7 +142,7 @@ func (t *tenancy) addPublisher(member *account, state registry.State, a registry
 // lies in its agency's name: at every address, also those that are closed to its
 // country by now, where it has to see what became of what it said.
 func (t *tenancy) readsRegistry(u *user) {
-	filters := []string{"reg.>"}
+	filters := stream.Common()
 	if u.own != "" {
 		filters = append(filters, u.own)
 	}

@@ -171,7 +171,7 @@ func (n *Notary) follow(ctx context.Context) error {
 		}
 	}
 	t := &taken{start: n.store.size}
-	// In the first epoch a message's sequence is its index plus one.
+	// A message's sequence is its index plus one.
 	if err := reader.Reset(ctx, t.start+1); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package notary
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -15,6 +16,7 @@ import (
 // publication is where the published log stands.
 type publication struct {
 	size     uint64
+	epoch    uint64 // of its last leaf
 	note     []byte // the checkpoint of that size; agree verifies it
 	sequence uint64 // of the newest message on log.leaves; 0: none
 }
@@ -31,7 +33,7 @@ func (n *Notary) published(ctx context.Context) (*publication, error) {
 		return nil, fmt.Errorf("%w: the newest message on %s is not one of a notary", ErrAltered, stream.LeavesSubject)
 	}
 	size := leaves.GetStart() + uint64(len(leaves.GetHashes())/hashSize)
-	return &publication{size: size, note: leaves.GetCheckpoint(), sequence: newest.Sequence}, nil
+	return &publication{size: size, epoch: leaves.GetEpoch(), note: leaves.GetCheckpoint(), sequence: newest.Sequence}, nil
 }
 
 // agree checks that the charter's notary signed what was published, and that the
@@ -59,6 +61,7 @@ type taken struct {
 	start  uint64
 	hashes []translog.Hash
 	labels []string
+	epochs []uint64 // where one begins: the indices of restorations
 }
 
 func (t *taken) end() uint64 { return t.start + uint64(len(t.hashes)) }
@@ -67,6 +70,19 @@ func (t *taken) end() uint64 { return t.start + uint64(len(t.hashes)) }
 func (t *taken) drop(size uint64) {
 	k := size - t.start
 	t.start, t.hashes, t.labels = size, t.hashes[k:], t.labels[k:]
+	t.epochs = slices.DeleteFunc(t.epochs, func(index uint64) bool { return index < size })
+}
+
+// epoch is that of the first leaves, and where they end, after an epoch before them.
+func (t *taken) epoch(before uint64) (epoch, end uint64) {
+	epoch, end = before, t.end()
+	for _, index := range t.epochs {
+		if index > t.start {
+			return epoch, index
+		}
+		epoch++
+	}
+	return epoch, end
 }
 
 // take puts the leaves of messages into the store.
@@ -79,6 +95,9 @@ func (n *Notary) take(t *taken, messages []stream.Message) error {
 		}
 		t.hashes = append(t.hashes, translog.LeafHash(index, m.Subject, m.Data))
 		t.labels = append(t.labels, verdict.Label(m.Subject))
+		if _, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+			t.epochs = append(t.epochs, index)
+		}
 		n.trust.take(index, m.Subject, m.Data)
 	}
 	if err := n.trust.save(t.end()); err != nil {
@@ -102,30 +121,30 @@ func (n *Notary) publish(ctx context.Context, p *publication, t *taken) error {
 		}
 		t.drop(min(p.size, t.end()))
 	}
-	if p.size >= t.end() {
-		return nil
+	for p.size < t.end() {
+		epoch, end := t.epoch(p.epoch)
+		size, signer := n.keys.largest(n.trust.policies(), p.size, end)
+		if signer == nil {
+			return n.lacking(t)
+		}
+		message, note, err := n.message(size, epoch, signer, t)
+		if err != nil {
+			return err
+		}
+		sequence, err := n.conn.PublishAfter(ctx, p.sequence, stream.LeavesSubject, message)
+		if err != nil {
+			return err
+		}
+		*p = publication{size: size, epoch: epoch, note: note, sequence: sequence}
+		if err := n.store.publish(size); err != nil {
+			return fmt.Errorf("%w: %v", errStore, err)
+		}
+		if err := n.shelve(p); err != nil {
+			return err
+		}
+		t.drop(size)
 	}
-	size, signer := n.keys.largest(n.trust.policies(), p.size, t.end())
-	if signer == nil {
-		return n.lacking(t)
-	}
-	message, note, err := n.message(size, signer, t)
-	if err != nil {
-		return err
-	}
-	sequence, err := n.conn.PublishAfter(ctx, p.sequence, stream.LeavesSubject, message)
-	if err != nil {
-		return err
-	}
-	*p = publication{size: size, note: note, sequence: sequence}
-	if err := n.store.publish(size); err != nil {
-		return fmt.Errorf("%w: %v", errStore, err)
-	}
-	if err := n.shelve(p); err != nil {
-		return err
-	}
-	t.drop(size)
-	return n.lacking(t)
+	return nil
 }
 
 // lacking decides about leaves that are read and that no key here may sign. They
@@ -139,7 +158,7 @@ func (n *Notary) lacking(t *taken) error {
 }
 
 // message is the next one on log.leaves: the leaves of t below size.
-func (n *Notary) message(size uint64, signer *translog.Notary, t *taken) (message, note []byte, err error) {
+func (n *Notary) message(size, epoch uint64, signer *translog.Notary, t *taken) (message, note []byte, err error) {
 	root, err := translog.TreeRoot(size, n.store)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %v", errStore, err)
@@ -148,7 +167,7 @@ func (n *Notary) message(size uint64, signer *translog.Notary, t *taken) (messag
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing the checkpoint of %d leaves: %w", size, err)
 	}
-	leaves := &logv1.Leaves{Start: t.start, FirstSequence: t.start + 1, Checkpoint: note}
+	leaves := &logv1.Leaves{Epoch: epoch, Start: t.start, Checkpoint: note}
 	places := map[string]uint32{}
 	for i, hash := range t.hashes[:size-t.start] {
 		leaves.Hashes = append(leaves.Hashes, hash[:]...)

@@ -20,6 +20,10 @@ import (
 const (
 	fetchMessages = 500             // of the log stream, at a time
 	fetchWait     = 2 * time.Second // for the first of them
+
+	// doubts is how often in a row the message that is remembered must not come
+	// before that is believed.
+	doubts = 3
 )
 
 // pursuit is the log as this process follows it, ahead of the disk by at most
@@ -34,7 +38,6 @@ type pursuit struct {
 	passed   uint64                    // sequence of the last message of registry; 0: unknown
 
 	epoch     uint64 // of what follows
-	next      uint64 // sequence of the next leaf's message
 	covered   uint64 // all up to this sequence are here, or not this publisher's to read
 	announced uint64 // the last sequence of which the notary is known to have a leaf
 	looked    bool   // behind the end of the tree, once after a start
@@ -44,8 +47,8 @@ type pursuit struct {
 	strange strangers
 	misuse  misuse
 
-	read    uint64 // sequence of the last message looked at
-	cursor  uint64 // of the last one after which nothing needs to be read again
+	read    uint64      // sequence of the last message looked at
+	cursor  stream.Mark // of the last one after which nothing needs to be read again
 	unsaved bool
 	fault   error // why cursor is behind read; nil where it is not
 }
@@ -56,7 +59,7 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &pursuit{next: max(followed.Next, 1), read: followed.Cursor, cursor: followed.Cursor, settled: math.MaxUint64, held: map[uint64]stream.Message{}}
+	u := &pursuit{read: followed.Cursor, cursor: stream.Mark{Sequence: followed.Cursor, Digest: followed.Digest}, settled: math.MaxUint64, held: map[uint64]stream.Message{}}
 	if u.known, err = p.recall(ctx); err != nil {
 		return nil, err
 	}
@@ -136,7 +139,7 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := reader.Reset(ctx, u.cursor+1); err != nil {
+	if err := p.begin(ctx, u, reader); err != nil {
 		return err
 	}
 	behind, err := reader.Pending(ctx) // of the log, since the start
@@ -198,20 +201,52 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	}
 }
 
+// begin makes the message after the one that is remembered the next to be read. A
+// stream that has another there, or ends before, is not the one that was followed:
+// the hub had lost it. Then all of it is read again and has to come to the same
+// tree, and nothing is published before.
+func (p *Publisher) begin(ctx context.Context, u *pursuit, reader logReader) error {
+	if u.read == 0 {
+		return reader.Reset(ctx, 1)
+	}
+	if err := reader.Reset(ctx, u.read); err != nil {
+		return err
+	}
+	messages, err := reader.Fetch(ctx, 1, fetchWait)
+	switch {
+	case err != nil:
+		return err
+	case len(messages) > 0 && stream.MarkOf(messages[0]) == u.cursor:
+		p.doubted = 0
+		return reader.Reset(ctx, u.read+1)
+	}
+	if p.doubted++; p.doubted < doubts { // it may have gone to a connection of ours that is dead
+		return fmt.Errorf("the hub has not sent message %d of the log stream as it was", u.read)
+	}
+	p.troubles.note("log stream", fmt.Sprintf("the log stream is not the one that was followed: message %d is another or missing. "+
+		"It is read again from its beginning, and nothing is published before it comes to the same tree", u.read))
+	p.blind.Store(true)
+	u.follower.Rewind()
+	u.read = 0
+	return reader.Reset(ctx, 1)
+}
+
 // announce keeps how far the notary's messages that were fetched go. It is not believed
 // beyond what they hold, and forgotten with the first that does not fit.
 func (u *pursuit) announce(messages []stream.Message) {
-	size, next := u.follower.Size(), u.next
+	size := u.follower.Size()
 	for _, m := range messages {
 		leaves := &logv1.Leaves{}
-		if m.Subject != stream.LeavesSubject || proto.Unmarshal(m.Data, leaves) != nil || leaves.GetStart() != size || leaves.GetFirstSequence() != next {
+		if m.Subject != stream.LeavesSubject || proto.Unmarshal(m.Data, leaves) != nil || leaves.GetStart() != size {
 			continue
 		}
-		n := uint64(len(leaves.GetHashes()) / len(translog.Hash{}))
-		size, next = size+n, next+n
+		size += uint64(len(leaves.GetHashes()) / len(translog.Hash{}))
 	}
-	u.announced = next - 1
+	u.announced = size
 }
+
+// next is the sequence of the next leaf's message.
+func (u *pursuit) next() uint64 { return u.follower.Size() + 1 }
 
 // take looks at one message of the log stream. A message that proves nothing is
 // passed over: but the cursor on disk stays before it until the next sound one,
@@ -223,7 +258,7 @@ func (p *Publisher) take(ctx context.Context, u *pursuit, m stream.Message) erro
 			return err
 		}
 		if u.fault == nil {
-			u.cursor, u.unsaved = m.Sequence, true
+			u.keep(m)
 		}
 		return nil
 	}
@@ -232,7 +267,15 @@ func (p *Publisher) take(ctx context.Context, u *pursuit, m stream.Message) erro
 		u.fault = fmt.Errorf("message %d is unreadable", m.Sequence)
 		return nil
 	}
-	return p.takeLeaves(ctx, u, m.Sequence, leaves)
+	return p.takeLeaves(ctx, u, m, leaves)
+}
+
+// keep remembers a message as the one to go on after, unless the stream is read
+// again: a restart would have to begin with that anew.
+func (u *pursuit) keep(m stream.Message) {
+	if !u.follower.Rewound() {
+		u.cursor, u.unsaved = stream.MarkOf(m), true
+	}
 }
 
 func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Message) error {
@@ -253,13 +296,14 @@ func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Me
 
 // takeLeaves takes in what the notary published: first the registry, whose state
 // says how the rest is judged, then what is the outbox's.
-func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64, leaves *logv1.Leaves) error {
-	known, updates, err := p.learn(ctx, u, leaves)
+func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message, leaves *logv1.Leaves) error {
+	news := translog.Since(leaves, u.follower.Size())
+	known, updates, err := p.learn(ctx, u, news)
 	if err == nil {
-		err = p.readBack(ctx, u, leaves)
+		err = p.readBack(ctx, u, news)
 	}
 	if other := (*contrary)(nil); errors.As(err, &other) {
-		return p.contradict(ctx, u, sequence, leaves, other)
+		return p.contradict(ctx, u, m.Sequence, leaves, other)
 	}
 	if err != nil {
 		return err
@@ -272,7 +316,7 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 	defer p.lanes.release()
 	batch, err := p.adopt(u, known, leaves)
 	if err != nil {
-		p.refuse(u, sequence, err)
+		p.refuse(u, m.Sequence, err)
 		return nil
 	}
 	for _, refused := range batch.Refused {
@@ -280,18 +324,16 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 			p.accuse(refused, fork.Have, fork.Got)
 		}
 	}
-	u.known, u.cursor, u.unsaved, u.fault = known, sequence, true, nil
-	news, err := p.compare(ctx, u, batch)
+	u.known, u.fault = known, nil
+	u.keep(m)
+	found, err := p.compare(ctx, u, batch)
 	if err != nil {
 		return err
 	}
-	if len(batch.Hashes) > 0 {
-		u.next = batch.FirstSequence + uint64(len(batch.Hashes))
-		maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < u.next })
-	}
-	news.Registry = updates
-	if len(news.Own)+len(news.Lost)+len(updates) > 0 {
-		if err := p.save(ctx, u, news); err != nil {
+	maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < u.next() })
+	found.Registry = updates
+	if len(found.Own)+len(found.Lost)+len(updates) > 0 {
+		if err := p.save(ctx, u, found); err != nil {
 			return err
 		}
 	}
@@ -299,8 +341,11 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, sequence uint64,
 		return err
 	}
 	p.show(u)
-	p.sees()
-	p.relayLost(news.Lost)
+	if !u.follower.Rewound() {
+		p.troubles.note("log stream", "")
+		p.sees()
+	}
+	p.relayLost(found.Lost)
 	return nil
 }
 
@@ -340,7 +385,7 @@ func (p *Publisher) contradict(ctx context.Context, u *pursuit, sequence uint64,
 
 func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) error {
 	witnessed, _, _ := u.follower.Witnessed()
-	news.Followed = outbox.Followed{Cursor: u.cursor, Next: u.next, Snapshot: u.follower.Snapshot()}
+	news.Followed = outbox.Followed{Cursor: u.cursor.Sequence, Digest: u.cursor.Digest, Snapshot: u.follower.Snapshot()}
 	news.Witnessed = witnessed.Size
 	if err := p.outbox.PutLog(ctx, news); err != nil {
 		return err
@@ -352,7 +397,7 @@ func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) erro
 // refuse passes over leaves that do not fit. Where they contradict what the notary
 // signed before, that is proof, and kept.
 func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
-	u.covered, u.announced = min(u.covered, u.next-1), 0 // it went by what this may have lied about
+	u.covered, u.announced = min(u.covered, u.follower.Size()), 0 // it went by what this may have lied about
 	u.fault = fmt.Errorf("message %d: %w", sequence, err)
 	var fork *translog.Fork
 	var rollback *translog.Rollback

@@ -33,11 +33,11 @@ func FuzzLearn(f *testing.F) {
 	joined := translog.LeafHash(1, subject, message)
 	for _, leaves := range []*logv1.Leaves{
 		{},
-		{Hashes: founding[:], Labels: []uint32{0}, Audiences: []string{""}, FirstSequence: 1},
-		{Hashes: append(founding[:], joined[:]...), Labels: []uint32{0, 0}, Audiences: []string{""}, FirstSequence: 1},
-		{Hashes: append(founding[:], joined[:]...), Labels: []uint32{0, 1}, Audiences: []string{"", "pair"}, FirstSequence: 1},
-		{Hashes: joined[:], Labels: []uint32{7}, FirstSequence: 2},
-		{Start: 1 << 63, Hashes: joined[:], Labels: []uint32{0}, Audiences: []string{""}, FirstSequence: 1<<64 - 1},
+		{Hashes: founding[:], Labels: []uint32{0}, Audiences: []string{""}},
+		{Hashes: append(founding[:], joined[:]...), Labels: []uint32{0, 0}, Audiences: []string{""}},
+		{Hashes: append(founding[:], joined[:]...), Labels: []uint32{0, 1}, Audiences: []string{"", "pair"}},
+		{Hashes: joined[:], Labels: []uint32{7}},
+		{Start: 1 << 63, Hashes: joined[:], Labels: []uint32{0}, Audiences: []string{""}},
 	} {
 		data, err := proto.Marshal(leaves)
 		if err != nil {

@@ -78,8 +78,8 @@ func (p *Publisher) judge(ctx context.Context, u *pursuit, batch translog.Batch)
 	j := judgement{found: map[int64]uint64{}}
 	chains := ownChains{ctx: ctx, outbox: p.outbox, heads: map[event.Chain]event.Head{}, headers: map[event.Chain]map[uint64]event.Digest{}}
 	for _, sequence := range slices.Sorted(maps.Keys(u.held)) {
-		m, at := u.held[sequence], sequence-batch.FirstSequence
-		if sequence < batch.FirstSequence || at >= uint64(len(batch.Hashes)) || !p.owns(m.Subject) {
+		m, at := u.held[sequence], sequence-1-batch.Start
+		if sequence <= batch.Start || at >= uint64(len(batch.Hashes)) || !p.owns(m.Subject) {
 			continue
 		}
 		index := batch.Start + at

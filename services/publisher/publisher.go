@@ -108,6 +108,7 @@ type Publisher struct {
 	awake    atomic.Bool // the log was followed to where it was when this process began: see awaken
 	troubles troubles
 	missed   uint64 // message of the log that did not arrive; for follow alone
+	doubted  int    // see doubts; likewise
 }
 
 // logView is what of the log concerns signing and status. It is on disk.

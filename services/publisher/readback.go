@@ -27,12 +27,12 @@ var errSilent = errors.New("the hub does not deliver what lies on this agency's 
 // Errors: *contrary, errSilent, those of the hub.
 func (p *Publisher) readBack(ctx context.Context, u *pursuit, leaves *logv1.Leaves) error {
 	n := uint64(len(leaves.GetHashes()) / len(translog.Hash{}))
-	first := leaves.GetFirstSequence()
-	if n == 0 || leaves.GetStart() != u.follower.Size() || first == 0 || first+n < first {
+	first := leaves.GetStart() + 1
+	if n == 0 || leaves.GetStart() != u.follower.Size() {
 		return nil // the follower's to refuse
 	}
 	if leaves.GetEpoch() != u.epoch {
-		clear(u.held) // sequences are used again
+		clear(u.held) // the stream was restored: other messages may lie there now
 		u.epoch, u.covered = leaves.GetEpoch(), 0
 	}
 	if err := p.reach(ctx, u, first, first+n-1); err != nil {
@@ -108,11 +108,11 @@ func (p *Publisher) more(ctx context.Context, u *pursuit, left *uint64) ([]strea
 // then, and nothing lies behind it on the agency's subjects that is not this
 // outbox's. An outbox restored from an old backup would else sign counters again.
 func (p *Publisher) awaken(ctx context.Context, u *pursuit) error {
-	if p.awake.Load() || u.follower.Size() == 0 {
+	if p.awake.Load() || u.follower.Size() == 0 || u.follower.Rewound() {
 		return nil
 	}
 	if !u.looked {
-		left, err := p.seek(ctx, u, u.next)
+		left, err := p.seek(ctx, u, u.next())
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (p *Publisher) awaken(ctx context.Context, u *pursuit) error {
 		}
 		u.looked = true
 	}
-	if u.foreign >= u.next {
+	if u.foreign >= u.next() {
 		p.troubles.note("start", fmt.Sprintf("message %d on this agency's subjects is not of this outbox: "+
 			"nothing is signed before the log says what it is", u.foreign))
 		return nil

@@ -92,7 +92,7 @@ func (p *Publisher) learn(ctx context.Context, u *pursuit, leaves *logv1.Leaves)
 		index := leaves.GetStart() + at
 		m := stream.Message{Subject: registry.FoundingSubject, Data: p.config.Charter.Message}
 		if index > 0 {
-			m = u.held[leaves.GetFirstSequence()+at]
+			m = u.held[index+1]
 		}
 		update := outbox.Update{Index: index, Subject: m.Subject, Data: m.Data}
 		leaf := translog.Hash(leaves.GetHashes()[at*32:])
@@ -124,7 +124,7 @@ func (u *pursuit) registryLeaves(leaves *logv1.Leaves) (places []uint64, ok bool
 		if uint64(label) >= uint64(len(leaves.GetAudiences())) {
 			return nil, false
 		}
-		_, held := u.held[leaves.GetFirstSequence()+uint64(at)]
+		_, held := u.held[leaves.GetStart()+uint64(at)+1]
 		if leaves.GetAudiences()[label] == "" || held || leaves.GetStart() == 0 && at == 0 {
 			places = append(places, uint64(at))
 		}
@@ -137,7 +137,7 @@ func (u *pursuit) registryLeaves(leaves *logv1.Leaves) (places []uint64, ok bool
 // of ours that is dead.
 func (p *Publisher) gather(ctx context.Context, u *pursuit, leaves *logv1.Leaves, places []uint64) error {
 	for _, at := range places {
-		sequence := leaves.GetFirstSequence() + at
+		sequence := leaves.GetStart() + at + 1
 		if _, held := u.held[sequence]; held || leaves.GetStart()+at == 0 {
 			continue
 		}

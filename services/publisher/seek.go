@@ -8,7 +8,7 @@ import (
 )
 
 // compare looks for the outbox's reports among new leaves. What is found there was
-// accepted by every reader. In one epoch the log index goes with the stream's sequence.
+// accepted by every reader.
 func (p *Publisher) compare(ctx context.Context, u *pursuit, batch translog.Batch) (outbox.News, error) {
 	if len(batch.Hashes) == 0 {
 		return outbox.News{}, nil
@@ -62,7 +62,7 @@ func (s *search) next(e outbox.Unfound) (more bool, err error) {
 	if _, ok := s.found[e.Sequence]; ok {
 		return true, nil
 	}
-	first := s.batch.FirstSequence
+	first := s.batch.Start + 1
 	if e.Cursor == 0 || e.Cursor >= first+uint64(len(s.batch.Hashes)) {
 		return false, nil // never sent, or not answered, or farther on
 	}

@@ -281,7 +281,7 @@ func (n *notary) signAs(owner string) {
 // checkpoint states all that is in the stream now, and at least up to size.
 func (n *notary) checkpoint(size uint64) translog.Checkpoint {
 	n.w.t.Helper()
-	leaves := &logv1.Leaves{Start: n.frontier.Size(), FirstSequence: n.frontier.Size() + 1}
+	leaves := &logv1.Leaves{Start: n.frontier.Size()}
 	table := map[string]uint32{}
 	for deadline := time.Now().Add(time.Minute); ; {
 		messages := fetch(n.w.t, n.reader, n.frontier.Size()+1)

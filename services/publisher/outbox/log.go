@@ -6,26 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/tripoint/tripoint/pkg/event"
 )
 
 // Followed is how far the log was followed.
 type Followed struct {
-	Cursor   uint64 // sequence in the log stream
-	Next     uint64 // sequence in the event stream after the last leaf
-	Snapshot []byte // of the follower, after that message
+	Cursor   uint64       // sequence of a message of the log stream
+	Digest   event.Digest // of that message: the sequence alone proves nothing
+	Snapshot []byte       // of the follower, after that message
 }
 
 // Followed reads what the last PutLog kept; ok is false before the first.
 func (o *Outbox) Followed(ctx context.Context) (f Followed, ok bool, err error) {
-	var cursor, next int64
-	err = o.read.QueryRowContext(ctx, `SELECT cursor, next, snapshot FROM log`).Scan(&cursor, &next, &f.Snapshot)
+	var cursor int64
+	var digest []byte
+	err = o.read.QueryRowContext(ctx, `SELECT cursor, digest, snapshot FROM log`).Scan(&cursor, &digest, &f.Snapshot)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Followed{}, false, nil
+	}
+	if err == nil && copy(f.Digest[:], digest) != len(digest) {
+		err = errors.New("it is damaged")
 	}
 	if err != nil {
 		return Followed{}, false, fmt.Errorf("reading how far the log was followed: %w", err)
 	}
-	f.Cursor, f.Next = uint64(cursor), uint64(next)
+	f.Cursor = uint64(cursor)
 	return f, true, nil
 }
 
@@ -93,7 +99,7 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), int64(news.Next), news.Snapshot)
+		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), news.Digest[:], news.Snapshot)
 		return err
 	})
 	if err != nil {

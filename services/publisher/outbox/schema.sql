@@ -103,7 +103,7 @@ CREATE TABLE IF NOT EXISTS strange (
 CREATE TABLE IF NOT EXISTS log (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     cursor   INTEGER NOT NULL,  -- sequence in the log stream
-    next     INTEGER NOT NULL,  -- sequence in the event stream after the last leaf
+    digest   BLOB NOT NULL,     -- of the message there
     snapshot BLOB NOT NULL      -- of the follower, after that message
 ) STRICT;
 

@@ -11,6 +11,7 @@ package logv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -28,13 +29,12 @@ const (
 // from it which indices it must hold.
 type Leaves struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`                                      // of the stream; a new one begins where sequences were used again
-	Start         uint64                 `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`                                      // log index of the first leaf here
-	FirstSequence uint64                 `protobuf:"varint,3,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"` // stream sequence of the first leaf here; the others follow without a gap
-	Hashes        []byte                 `protobuf:"bytes,4,opt,name=hashes,proto3" json:"hashes,omitempty"`                                     // 32 bytes a leaf
-	Audiences     []string               `protobuf:"bytes,5,rep,name=audiences,proto3" json:"audiences,omitempty"`                               // a table of labels; registry events have the empty label
-	Labels        []uint32               `protobuf:"varint,6,rep,packed,name=labels,proto3" json:"labels,omitempty"`                             // for each leaf, its place in audiences
-	Checkpoint    []byte                 `protobuf:"bytes,7,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`                             // C2SP tlog-checkpoint, signed by the notary
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`          // how many messages on hub.restored are among the leaves up to the first here; a new one begins with such
+	Start         uint64                 `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`          // log index of the first leaf here
+	Hashes        []byte                 `protobuf:"bytes,4,opt,name=hashes,proto3" json:"hashes,omitempty"`         // 32 bytes a leaf
+	Audiences     []string               `protobuf:"bytes,5,rep,name=audiences,proto3" json:"audiences,omitempty"`   // a table of labels; registry events have the empty label
+	Labels        []uint32               `protobuf:"varint,6,rep,packed,name=labels,proto3" json:"labels,omitempty"` // for each leaf, its place in audiences
+	Checkpoint    []byte                 `protobuf:"bytes,7,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // C2SP tlog-checkpoint, signed by the notary
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,13 +83,6 @@ func (x *Leaves) GetStart() uint64 {
 	return 0
 }
 
-func (x *Leaves) GetFirstSequence() uint64 {
-	if x != nil {
-		return x.FirstSequence
-	}
-	return 0
-}
-
 func (x *Leaves) GetHashes() []byte {
 	if x != nil {
 		return x.Hashes
@@ -118,21 +111,143 @@ func (x *Leaves) GetCheckpoint() []byte {
 	return nil
 }
 
+// Restored is what lies on hub.restored of the events: the stream was made anew
+// from what the members hold, every message at its place, and these are missing.
+// What had been stored from this index on and is in no tree may lie elsewhere now.
+type Restored struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lost          []*Range               `protobuf:"bytes,1,rep,name=lost,proto3" json:"lost,omitempty"`            // rising, neither empty nor touching one another
+	Recovered     uint64                 `protobuf:"varint,2,opt,name=recovered,proto3" json:"recovered,omitempty"` // how many messages the damaged stream had not
+	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`            // by the hub's clock
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Restored) Reset() {
+	*x = Restored{}
+	mi := &file_tripoint_log_v1_log_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Restored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Restored) ProtoMessage() {}
+
+func (x *Restored) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_log_v1_log_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Restored.ProtoReflect.Descriptor instead.
+func (*Restored) Descriptor() ([]byte, []int) {
+	return file_tripoint_log_v1_log_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Restored) GetLost() []*Range {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+func (x *Restored) GetRecovered() uint64 {
+	if x != nil {
+		return x.Recovered
+	}
+	return 0
+}
+
+func (x *Restored) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+// Range is log indices.
+type Range struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"` // not included
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Range) Reset() {
+	*x = Range{}
+	mi := &file_tripoint_log_v1_log_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Range) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Range) ProtoMessage() {}
+
+func (x *Range) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_log_v1_log_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Range.ProtoReflect.Descriptor instead.
+func (*Range) Descriptor() ([]byte, []int) {
+	return file_tripoint_log_v1_log_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Range) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Range) GetTo() uint64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 var File_tripoint_log_v1_log_proto protoreflect.FileDescriptor
 
 const file_tripoint_log_v1_log_proto_rawDesc = "" +
 	"\n" +
-	"\x19tripoint/log/v1/log.proto\x12\x0ftripoint.log.v1\"\xc9\x01\n" +
+	"\x19tripoint/log/v1/log.proto\x12\x0ftripoint.log.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x01\n" +
 	"\x06Leaves\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
-	"\x05start\x18\x02 \x01(\x04R\x05start\x12%\n" +
-	"\x0efirst_sequence\x18\x03 \x01(\x04R\rfirstSequence\x12\x16\n" +
+	"\x05start\x18\x02 \x01(\x04R\x05start\x12\x16\n" +
 	"\x06hashes\x18\x04 \x01(\fR\x06hashes\x12\x1c\n" +
 	"\taudiences\x18\x05 \x03(\tR\taudiences\x12\x16\n" +
 	"\x06labels\x18\x06 \x03(\rR\x06labels\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\a \x01(\fR\n" +
-	"checkpointB:Z8github.com/tripoint/tripoint/proto/tripoint/log/v1;logv1b\x06proto3"
+	"checkpointJ\x04\b\x03\x10\x04\"\x84\x01\n" +
+	"\bRestored\x12*\n" +
+	"\x04lost\x18\x01 \x03(\v2\x16.tripoint.log.v1.RangeR\x04lost\x12\x1c\n" +
+	"\trecovered\x18\x02 \x01(\x04R\trecovered\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"+\n" +
+	"\x05Range\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x04R\x02toB:Z8github.com/tripoint/tripoint/proto/tripoint/log/v1;logv1b\x06proto3"
 
 var (
 	file_tripoint_log_v1_log_proto_rawDescOnce sync.Once
@@ -146,16 +261,21 @@ func file_tripoint_log_v1_log_proto_rawDescGZIP() []byte {
 	return file_tripoint_log_v1_log_proto_rawDescData
 }
 
-var file_tripoint_log_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_tripoint_log_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_tripoint_log_v1_log_proto_goTypes = []any{
-	(*Leaves)(nil), // 0: tripoint.log.v1.Leaves
+	(*Leaves)(nil),                // 0: tripoint.log.v1.Leaves
+	(*Restored)(nil),              // 1: tripoint.log.v1.Restored
+	(*Range)(nil),                 // 2: tripoint.log.v1.Range
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_tripoint_log_v1_log_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: tripoint.log.v1.Restored.lost:type_name -> tripoint.log.v1.Range
+	3, // 1: tripoint.log.v1.Restored.time:type_name -> google.protobuf.Timestamp
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_log_v1_log_proto_init() }
@@ -169,7 +289,7 @@ func file_tripoint_log_v1_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tripoint_log_v1_log_proto_rawDesc), len(file_tripoint_log_v1_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
