@@ -77,6 +77,9 @@ func (f *Follower) Adopt(policies Policies) error {
 // Size is the number of leaves that the follower has.
 func (f *Follower) Size() uint64 { return f.frontier.Size() }
 
+// Epoch is that of the newest leaf: how often the stream had been restored.
+func (f *Follower) Epoch() uint64 { return f.epoch }
+
 // Checkpoint is the newest verified checkpoint; ok is false before the first.
 func (f *Follower) Checkpoint() (c Checkpoint, ok bool) {
 	if len(f.kept) == 0 {

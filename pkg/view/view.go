@@ -17,7 +17,6 @@ import (
 // identity (it is used again after a loss), so the message's digest stands
 // beside it and is checked on start.
 type Cursor struct {
-	Epoch    uint64
 	Sequence uint64       // of the last message taken in; 0: none yet
 	Index    uint64       // its log index; meaningless where Sequence is 0
 	Digest   event.Digest // SHA-256 of its data

@@ -18,11 +18,12 @@ const (
 	AlarmMismatch      = "mismatch"       // a signed root that is not that of the leaves
 	AlarmAltered       = "altered"        // a leaf that is not that of the bytes held here
 	AlarmMislabelled   = "mislabelled"    // a leaf labelled with another audience than its message has
-	AlarmMisplaced     = "misplaced"      // leaves at other places of the stream than their indices say
+	AlarmMisplaced     = "misplaced"      // a new epoch that does not begin with a restoration
 	AlarmStateLost     = "state-lost"     // a cosignature by this country's key that the journal does not know
 	AlarmDamaged       = "damaged"        // the journal's own mirror does not add up
-	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following stops
+	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following waits
 	AlarmWithheld      = "withheld"       // a message of this country's audiences has not come; the mirror waits
+	AlarmLost          = "lost"           // a message of this country's audiences that nobody has any more; the mirror goes on
 	AlarmLogCut        = "log-cut"        // the log stream ends before what was read of it; the mirror waits
 	AlarmDissent       = "dissent"        // another country has cosigned another root; the mirror goes on
 	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is passed over

@@ -17,7 +17,7 @@ func (d *Desk) CaughtUp(ctx context.Context) (bool, error) {
 		return !ok, err
 	}
 	cursor, err := d.shelf.Cursor(ctx)
-	return cursor.Sequence == last.Sequence, err
+	return cursor.Sequence == last.Sequence(), err
 }
 
 // Audited is this desk's own view in the form in which an audit gives it, to be

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/desk/journal"
@@ -19,9 +22,16 @@ type chronicle struct {
 	journal *journal.Journal
 
 	mu      sync.Mutex
+	empty   registry.State
 	next    uint64 // messages below this log index were looked at
 	state   registry.State
 	updates []console.Update
+	lost    []translog.Range // messages that the hub has lost for good, by its own word
+}
+
+func newChronicle(j *journal.Journal, charter event.Digest) *chronicle {
+	empty := registry.New(charter)
+	return &chronicle{journal: j, empty: empty, state: empty}
 }
 
 // read is the newest registry that is journaled.
@@ -38,13 +48,33 @@ func (c *chronicle) read(ctx context.Context) (registry.State, error) {
 			return c.state, fmt.Errorf("judging update %d: %w", m.Index, err)
 		}
 		update := console.Update{Index: m.Index, Subject: shown(m.Subject), Verdict: judged.Code, Reason: judged.Reason}
-		if judged.Update {
+		switch {
+		case judged.Update:
 			update.Says = says(c.state, m.Data)
+		case judged.Restored != nil:
+			update.Says = []string{judged.Restored.String()}
+			c.lost = append(c.lost, judged.Restored.Lost...)
 		}
 		c.updates = append(c.updates, update)
 		c.state, c.next = judged.State, m.Index+1
 	}
 	return c.state, nil
+}
+
+// forget goes back to the registry below a log index.
+func (c *chronicle) forget(from uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next > from {
+		c.next, c.state, c.updates, c.lost = 0, c.empty, nil, nil
+	}
+}
+
+// isLost reports whether the hub says that it has lost the message at an index.
+func (c *chronicle) isLost(index uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.lost, func(r translog.Range) bool { return r.Has(index) })
 }
 
 // known is the registry as it was last read, and the log index after its newest message.

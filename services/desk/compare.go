@@ -148,12 +148,29 @@ func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (first *gap,
 	for _, addresses := range [][]string{{""}, state.Reads(m.country)} {
 		for i, label := range leaves.GetLabels() {
 			at := start + uint64(i)
-			if uint64(label) < uint64(len(table)) && slices.Contains(addresses, table[label]) && !present[at] {
-				return &gap{at, table[label]}, any && last.Index > at, nil
+			if uint64(label) >= uint64(len(table)) || !slices.Contains(addresses, table[label]) || present[at] {
+				continue
 			}
+			if m.book.isLost(at) {
+				if err := m.missed(ctx, at); err != nil {
+					return nil, false, err
+				}
+				continue
+			}
+			return &gap{at, table[label]}, any && last.Index > at, nil
 		}
 	}
 	return nil, false, nil
+}
+
+// missed says that a message will not come: it is in the tree, and by the hub's word
+// nobody has it. What came after it is cosigned all the same.
+func (m *mirror) missed(ctx context.Context, index uint64) error {
+	_, err := m.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmLost, Index: new(index),
+		What: fmt.Sprintf("Event %d of the log is for this country, and the hub has lost it. Whoever has said it can say it again.", index),
+	})
+	return err
 }
 
 func (m *mirror) withheld(ctx context.Context, lacking gap, leaves *logv1.Leaves) error {

@@ -55,7 +55,7 @@ func (m *mirror) flush(ctx context.Context) error {
 	if err := m.store(ctx); err != nil {
 		return err
 	}
-	if err := m.at("stored"); err != nil || m.place.Sequence < m.end {
+	if err := m.at("stored"); err != nil || m.read.Sequence < m.end {
 		return err
 	}
 	if err := m.record(ctx); err != nil {

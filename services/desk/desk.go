@@ -86,8 +86,11 @@ type Desk struct {
 	telling  sync.Mutex      // held by whoever writes told
 	told     string          // the newest sentence of Status.Standing in the desk's log
 
-	doubted int             // see doubts
-	closed  map[string]bool // addresses that were taken from this country after the journal's end
+	reading  sync.Mutex       // held by whoever adds to the journal's messages or sets them aside
+	setAside uint64           // how often messages were
+	doubted  int              // see doubts
+	disputed *journal.Message // of the journal; the stream has another, or none, in its place
+	closed   map[string]bool  // addresses that were taken from this country after the journal's end
 
 	listener net.Listener
 	handler  http.Handler
@@ -161,7 +164,7 @@ func (d *Desk) openBook(ctx context.Context) error {
 	if d.founded, err = d.config.Charter.State(); err != nil {
 		return err
 	}
-	d.book = &chronicle{journal: d.journal, state: registry.New(d.config.Charter.Digest)}
+	d.book = newChronicle(d.journal, d.config.Charter.Digest)
 	state, err := d.book.read(ctx)
 	if err != nil {
 		return err
@@ -184,7 +187,7 @@ func (d *Desk) openMirror(ctx context.Context) error {
 	d.mirror = &mirror{
 		country: d.config.Country, keys: d.keys, founded: d.founded, book: d.book,
 		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
-		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at,
+		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at, setAside: d.forget,
 	}
 	if err := d.mirror.load(ctx); err != nil && !errors.Is(err, errStopped) {
 		return err

@@ -15,7 +15,7 @@ func shown(subject string) string { return strings.ToValidUTF8(subject, "\uFFFD"
 // entryOf is a message's row, before what the fold adds to it.
 func entryOf(m journal.Message, judged verdict.Judged) view.Entry {
 	entry := view.Entry{
-		Index: m.Index, Sequence: m.Sequence,
+		Index: m.Index, Sequence: m.Sequence(),
 		Subject: shown(m.Subject),
 		Verdict: judged.Code, Reason: judged.Reason,
 	}

@@ -90,7 +90,7 @@ func TestAdversary_E03_SameCounterTwoHeaders(t *testing.T) {
 		t.Errorf("the two headers are not both named: %+v and %+v", first, second)
 	}
 	for _, entry := range entries[index : index+2] {
-		m, ok, err := d.journal.BySequence(t.Context(), 0, entry.Sequence)
+		m, ok, err := d.journal.At(t.Context(), entry.Index)
 		if err != nil || !ok || string(m.Data) != string(w.messages[entry.Index].Data) {
 			t.Errorf("the proof at index %d is not in the journal: %t, %v", entry.Index, ok, err)
 		}

@@ -12,17 +12,6 @@ import (
 	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
-// indexOf is the log index of a message by its place in the stream. In the first
-// epoch every message has a leaf and the log begins with the stream, whose
-// sequences count from 1. Later epochs begin where sequences were used again;
-// their places are in the notary's leaves, and this version does not follow them.
-func indexOf(epoch, sequence uint64) (uint64, error) {
-	if epoch != 0 || sequence == 0 {
-		return 0, fmt.Errorf("sequence %d of epoch %d: this version follows epoch 0 only", sequence, epoch)
-	}
-	return sequence - 1, nil
-}
-
 // folder takes journaled messages into one view, in order. It is for one
 // goroutine at a time.
 type folder struct {
@@ -86,7 +75,7 @@ func (f *folder) at(step string) error {
 }
 
 func cursorOf(m journal.Message) view.Cursor {
-	return view.Cursor{Epoch: m.Epoch, Sequence: m.Sequence, Index: m.Index, Digest: event.DigestOf(m.Data)}
+	return view.Cursor{Sequence: m.Sequence(), Index: m.Index, Digest: event.DigestOf(m.Data)}
 }
 
 // one judges and folds one message, and returns the registry after it.

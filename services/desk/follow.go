@@ -87,7 +87,10 @@ func reader(ctx context.Context, conn *stream.Conn, name, country string, sequen
 // It begins with a message of the journal, which must still be there: a sequence
 // alone proves nothing, it is used again after a loss.
 func (d *Desk) followStream(ctx context.Context) error {
-	last, _, err := d.journal.Last(ctx)
+	d.reading.Lock()
+	setAside := d.setAside
+	last, any, err := d.journal.Last(ctx)
+	d.reading.Unlock()
 	if err != nil {
 		return err
 	}
@@ -95,9 +98,13 @@ func (d *Desk) followStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := reader(ctx, d.conn, stream.Events, d.config.Country, anchor.Sequence)
+	r, err := reader(ctx, d.conn, stream.Events, d.config.Country, anchor.Sequence())
 	if err != nil {
 		return err
+	}
+	next := uint64(0) // log index
+	if any {
+		next = last.Index + 1
 	}
 	for unproven := true; ; {
 		fetched, err := r.Fetch(ctx, fetchLimit, fetchWait)
@@ -115,42 +122,53 @@ func (d *Desk) followStream(ctx context.Context) error {
 			continue
 		}
 		unproven = false
-		fresh, err := d.sift(ctx, last, fetched)
-		if err != nil {
-			return err
-		}
-		if err := d.takeIn(ctx, fresh); err != nil {
+		if next, err = d.takeIn(ctx, setAside, next, fetched); err != nil {
 			return err
 		}
 		d.tell()
-		if len(fresh) > 0 {
-			last = fresh[len(fresh)-1]
-		}
 		if err := acknowledge(r, "messages", d.at); err != nil {
 			return err
 		}
 	}
 }
 
-// sift gives the messages after last their log indices. Those up to last must be
-// what the journal has.
-func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.Message) ([]journal.Message, error) {
+// takeIn takes in the messages from a log index on, and returns the one after them.
+// It does not after messages were set aside since a time: the next may be another.
+func (d *Desk) takeIn(ctx context.Context, setAside, next uint64, fetched []stream.Message) (uint64, error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	if d.setAside != setAside {
+		return next, &away{errors.New("messages were set aside")}
+	}
+	fresh, err := d.sift(ctx, next, fetched)
+	if err != nil || len(fresh) == 0 {
+		return next, err
+	}
+	return fresh[len(fresh)-1].Index + 1, d.keep(ctx, fresh)
+}
+
+// sift picks the messages from a log index on. Those below must be what the
+// journal has.
+func (d *Desk) sift(ctx context.Context, next uint64, fetched []stream.Message) ([]journal.Message, error) {
 	var fresh []journal.Message
 	for _, m := range fetched {
-		if m.Sequence > last.Sequence {
-			index, err := indexOf(last.Epoch, m.Sequence)
-			if err != nil {
-				return nil, err
-			}
-			last = journal.Message{Index: index, Epoch: last.Epoch, Sequence: m.Sequence, Subject: m.Subject, Data: m.Data}
-			fresh = append(fresh, last)
+		index := m.Sequence - 1
+		if index >= next {
+			fresh = append(fresh, journal.Message{Index: index, Subject: m.Subject, Data: m.Data})
+			next = index + 1
 			continue
 		}
-		have, ok, err := d.journal.BySequence(ctx, last.Epoch, m.Sequence)
+		have, ok, err := d.journal.At(ctx, index)
 		switch {
 		case err != nil:
 			return nil, err
+		case !ok && len(fresh) > 0:
+			return nil, d.changed(ctx, fresh[len(fresh)-1], m, fmt.Sprintf("was read, and an earlier one that had been left out (sequence %d) comes after it", m.Sequence))
 		case !ok:
+			last, _, err := d.journal.Last(ctx)
+			if err != nil {
+				return nil, err
+			}
 			return nil, d.changed(ctx, last, m, fmt.Sprintf("was read, and an earlier one that had been left out (sequence %d) comes after it", m.Sequence))
 		case have.Subject != m.Subject || !bytes.Equal(have.Data, m.Data):
 			return nil, d.changed(ctx, have, m, "has other content in the stream now")
@@ -160,24 +178,24 @@ func (d *Desk) sift(ctx context.Context, last journal.Message, fetched []stream.
 }
 
 // changed raises the alarm that the stream is not what the journal says. Going
-// on from the number alone would mix two histories.
+// on from the number alone would mix two histories. It stands until the stream has
+// the message again, or the log shows that it was never in it.
 func (d *Desk) changed(ctx context.Context, have journal.Message, got stream.Message, how string) error {
+	d.disputed = &have
 	_, err := d.alarms.raise(ctx, journal.Alarm{
 		Code: AlarmStreamChanged, Index: new(have.Index),
-		What: fmt.Sprintf("Message %d of the log (sequence %d) %s.", have.Index, have.Sequence, how),
+		What: fmt.Sprintf("Message %d of the log (sequence %d) %s.", have.Index, have.Sequence(), how),
 		Have: have.Data, Got: got.Data,
 	})
 	if err != nil {
 		return err
 	}
-	return errStopped
+	return &away{fmt.Errorf("message %d of the log %s", have.Index, how)}
 }
 
-// takeIn journals and folds messages, and tells who waits for either.
-func (d *Desk) takeIn(ctx context.Context, fresh []journal.Message) error {
-	if len(fresh) == 0 {
-		return nil
-	}
+// keep journals and folds messages, and tells who waits for either. Whoever calls
+// holds reading.
+func (d *Desk) keep(ctx context.Context, fresh []journal.Message) error {
 	if err := d.journal.Append(ctx, fresh); err != nil {
 		return err
 	}

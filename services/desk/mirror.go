@@ -40,13 +40,15 @@ type mirror struct {
 	standing  *standing
 	patience  time.Duration
 	log       *slog.Logger
-	at        func(step string) error // see Desk.at
+	at        func(step string) error                      // see Desk.at
+	setAside  func(ctx context.Context, from uint64) error // see Desk.forget
 
 	doubted   int  // see doubts
 	checked   bool // the stored leaves were seen to have the verified root
 	follower  *translog.Follower
 	terms     translog.Policies // those that follower has adopted
-	place     journal.Place     // Sequence and Compared run ahead of the stored ones
+	read      stream.Mark       // the last message of the log stream that was looked at
+	place     journal.Place     // runs ahead of the stored one
 	cosigned  journal.Cosigned
 	published bool   // the newest cosignature is on the log stream
 	end       uint64 // where the log stream ended when this run began to follow it
@@ -86,6 +88,7 @@ func (m *mirror) load(ctx context.Context) error {
 	if err != nil {
 		return m.stop(ctx, AlarmDamaged, nil, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
 	}
+	m.read = stream.Mark{Sequence: m.place.Sequence, Digest: m.place.Digest}
 	m.dirty, m.leaves, m.checkpoints, m.published = false, nil, nil, false
 	m.standing.log(m.follower)
 	return nil
@@ -177,7 +180,7 @@ func (m *mirror) followLog(ctx context.Context) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
-	r, err := reader(ctx, m.conn, stream.Log, m.country, m.place.Sequence)
+	r, err := reader(ctx, m.conn, stream.Log, m.country, m.read.Sequence)
 	if err != nil {
 		return err
 	}
@@ -220,7 +223,7 @@ func (m *mirror) followLog(ctx context.Context) error {
 // contiguous holds the log stream's sequences against the mirror's place. The
 // mirror reads all of the stream, and nothing is ever deleted from it.
 func (m *mirror) contiguous(ctx context.Context, message stream.Message) error {
-	want := m.place.Sequence + 1
+	want := m.read.Sequence + 1
 	if message.Sequence == want {
 		m.doubted = 0
 		return nil
@@ -240,10 +243,15 @@ func (m *mirror) take(ctx context.Context, message stream.Message) error {
 	case strings.HasPrefix(message.Subject, stream.CosignPrefix):
 		err = m.takeCosignature(ctx, message.Data)
 	}
-	if err == nil {
-		m.place.Sequence, m.dirty = message.Sequence, true
+	if err != nil {
+		return err
 	}
-	return err
+	m.read = stream.MarkOf(message)
+	if !m.follower.Rewound() { // else a restart has to begin with the first message again
+		m.place.Sequence, m.place.Digest, m.dirty = m.read.Sequence, m.read.Digest, true
+		return m.whole(ctx)
+	}
+	return nil
 }
 
 func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
@@ -251,13 +259,17 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 	if err := proto.Unmarshal(data, message); err != nil {
 		return m.passOver(ctx, errors.New("not a message of the notary"), data)
 	}
-	if err := m.await(ctx, message); err != nil {
+	news, before := translog.Since(message, m.follower.Size()), m.follower.Size()
+	if err := m.turn(ctx, news); err != nil {
+		return err
+	}
+	if err := m.await(ctx, news); err != nil {
 		return err
 	}
 	if err := m.adopt(ctx); err != nil {
 		return err
 	}
-	before := m.follower.Size()
+	epoch := m.follower.Epoch()
 	batch, err := m.follower.Leaves(message)
 	if err != nil {
 		return m.refuse(ctx, err, data)
@@ -265,10 +277,10 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 	if err := m.alarms.end(ctx, AlarmUnreadable, "What came next on the log stream could be read."); err != nil {
 		return err
 	}
-	if n := len(batch.Hashes); n > 0 && (batch.Epoch != 0 || batch.FirstSequence != batch.Start+1) {
-		return m.stop(ctx, AlarmMisplaced, new(batch.Start), fmt.Sprintf(
-			"The log says that event %d lies at sequence %d of epoch %d of the stream: this version can follow it no further.",
-			batch.Start, batch.FirstSequence, batch.Epoch), "", string(data))
+	if m.follower.Epoch() != epoch {
+		if err := m.restored(ctx, batch); err != nil {
+			return err
+		}
 	}
 	for i, hash := range batch.Hashes {
 		m.leaves = append(m.leaves, journal.Leaf{Index: batch.Start + uint64(i), Hash: hash, Audience: batch.Labels[i]})
@@ -293,6 +305,10 @@ func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
 		return m.stop(ctx, AlarmFork, lastOf(fork.Have.Checkpoint.Size), fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
 			fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
+	}
+	if other, ok := errors.AsType[*translog.Inconsistent](cause); ok {
+		return m.stop(ctx, AlarmFork, lastOf(other.Have.Checkpoint.Size), fmt.Sprintf("The log of %d events that is shown now does not begin with the %d events of before: somebody is shown another log.",
+			other.Got.Checkpoint.Size, other.Have.Checkpoint.Size), string(other.Have.Note), string(other.Got.Note))
 	}
 	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
 		return m.stop(ctx, AlarmMismatch, lastOf(mismatch.Got.Checkpoint.Size), fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -19,11 +20,33 @@ func (d *Desk) anchor(ctx context.Context) (m journal.Message, ok bool, err erro
 	if err != nil {
 		return journal.Message{}, false, err
 	}
+	if m, ok, err := d.inDispute(ctx); ok || err != nil {
+		return m, ok, err
+	}
 	open := state.Reads(d.config.Country)
 	return d.journal.NewestOf(ctx, func(subject string) bool {
 		label := verdict.Label(subject)
 		return label == "" || slices.Contains(open, label) && !d.closed[label]
 	})
+}
+
+// inDispute is the message of the journal in whose place the stream had another, or
+// none, where it is still in the journal.
+func (d *Desk) inDispute(ctx context.Context) (m journal.Message, ok bool, err error) {
+	if d.disputed == nil {
+		return m, false, nil
+	}
+	m, ok, err = d.journal.At(ctx, d.disputed.Index)
+	if ok = ok && m.Subject == d.disputed.Subject && bytes.Equal(m.Data, d.disputed.Data); !ok && err == nil {
+		err = d.settled(ctx, "The stream was restored: what lay there before had not been signed, and was set aside.")
+	}
+	return m, ok, err
+}
+
+// settled ends a dispute.
+func (d *Desk) settled(ctx context.Context, why string) error {
+	d.disputed = nil
+	return d.alarms.end(ctx, AlarmStreamChanged, why)
 }
 
 // prove looks at what came first after a Reset to the anchor: it must be that. A
@@ -40,9 +63,14 @@ func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Messa
 	if !began {
 		return &away{fmt.Errorf("the hub sent sequence %d first, not 1", fetched[0].Sequence)}
 	}
-	if len(fetched) > 0 && fetched[0].Sequence <= anchor.Sequence {
-		d.doubted = 0
+	switch {
+	case len(fetched) == 0:
+	case d.disputed == nil && fetched[0].Sequence <= anchor.Sequence():
+		d.doubted = 0 // sift compares
 		return nil
+	case fetched[0].Sequence == anchor.Sequence() && fetched[0].Subject == anchor.Subject && bytes.Equal(fetched[0].Data, anchor.Data):
+		d.doubted = 0
+		return d.settled(ctx, "The stream has the message again.")
 	}
 	if len(fetched) == 0 {
 		bounded, cancel := context.WithTimeout(ctx, hubTimeout)
@@ -52,7 +80,7 @@ func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Messa
 		case err != nil:
 			return &away{err}
 		case pending > 0:
-			return &away{fmt.Errorf("the hub has not sent sequence %d yet", anchor.Sequence)}
+			return &away{fmt.Errorf("the hub has not sent sequence %d yet", anchor.Sequence())}
 		}
 	}
 	got := stream.Message{}
@@ -69,7 +97,7 @@ func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Messa
 		return &away{fmt.Errorf("address %s was taken from this country: beginning with another message", label)}
 	}
 	if d.doubted++; d.doubted < doubts {
-		return &away{fmt.Errorf("the hub did not send sequence %d", anchor.Sequence)}
+		return &away{fmt.Errorf("the hub did not send sequence %d", anchor.Sequence())}
 	}
 	if len(fetched) == 0 {
 		return d.changed(ctx, anchor, got, "is not in the stream any more: the hub shows this desk an older one, which ends before it")
@@ -78,40 +106,51 @@ func (d *Desk) prove(ctx context.Context, r *stream.Reader, anchor journal.Messa
 }
 
 // proveLog looks whether the last message that the mirror took in from the log
-// stream is still there, and leaves the reader after it. Where the stream ends
-// before it the mirror waits: it would go on at the number with another log.
+// stream is still there, and leaves the reader after it. A stream that has another
+// there, or ends before it, is not the one that was followed: the hub shows an older
+// one, or had lost it. All of it is then read again; nothing is taken in before it
+// comes to the tree that this desk has, and the alarm stands until then.
 func (m *mirror) proveLog(ctx context.Context, r *stream.Reader) error {
-	last := m.place.Sequence
-	if last == 0 {
+	last := m.read
+	if last.Sequence == 0 {
 		return nil
 	}
 	fetched, err := r.Fetch(ctx, 1, logFetchWait)
 	if err != nil {
 		return &away{err}
 	}
-	if len(fetched) > 0 && fetched[0].Sequence == last {
-		m.doubted = 0
-		return m.alarms.end(ctx, AlarmLogCut, "The log stream is whole again.")
-	}
 	bounded, cancel := context.WithTimeout(ctx, hubTimeout)
 	defer cancel()
-	pending, err := r.Pending(bounded)
-	if err != nil {
-		return &away{err}
-	}
-	missing := &away{fmt.Errorf("the hub did not send sequence %d of the log stream", last)}
-	if m.doubted++; m.doubted < doubts {
-		return missing
-	}
-	if len(fetched) == 0 && pending == 0 {
-		if _, err := m.alarms.raise(ctx, journal.Alarm{
-			Code: AlarmLogCut, What: fmt.Sprintf("The log stream ends before its message %d, up to which this desk has read it: the hub shows it an older one.", last),
-		}); err != nil {
+	if len(fetched) > 0 && stream.MarkOf(fetched[0]) == last {
+		m.doubted = 0
+		if err := m.whole(ctx); err != nil {
 			return err
 		}
-		return missing
+		return after(bounded, r, last.Sequence)
 	}
-	if err := r.Reset(bounded, last+1); err != nil { // what comes then is judged as it comes
+	if m.doubted++; m.doubted < doubts {
+		return &away{fmt.Errorf("the hub did not send message %d of the log stream as it was", last.Sequence)}
+	}
+	if _, err := m.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmLogCut,
+		What: fmt.Sprintf("The log stream has not the message %d any more up to which this desk has read it: the hub shows an older one, or another. "+
+			"It is read again from its beginning, and has to come to the %d events that this desk knows.", last.Sequence, m.follower.Size()),
+	}); err != nil {
+		return err
+	}
+	m.follower.Rewind()
+	m.read = stream.Mark{}
+	return after(bounded, r, 0)
+}
+
+// whole ends the alarm about the log stream.
+func (m *mirror) whole(ctx context.Context) error {
+	return m.alarms.end(ctx, AlarmLogCut, "The log stream has all that this desk has read of it.")
+}
+
+// after makes the message after a sequence the next to be read.
+func after(ctx context.Context, r *stream.Reader, sequence uint64) error {
+	if err := r.Reset(ctx, sequence+1); err != nil {
 		return &away{err}
 	}
 	return nil
@@ -127,7 +166,7 @@ func (m *mirror) ahead(ctx context.Context, r *stream.Reader) error {
 	if err != nil {
 		return &away{err}
 	}
-	m.end = m.place.Sequence + pending
+	m.end = m.read.Sequence + pending
 	return nil
 }
 
@@ -146,11 +185,7 @@ func (d *Desk) closedAhead(ctx context.Context, r *stream.Reader, label string, 
 			if !registry.IsSubject(m.Subject) {
 				continue
 			}
-			index, err := indexOf(0, m.Sequence)
-			if err != nil {
-				return false, err
-			}
-			if next, err := state.Apply(index, m.Subject, m.Data); err == nil {
+			if next, err := state.Apply(m.Sequence-1, m.Subject, m.Data); err == nil {
 				state = next
 			}
 		}

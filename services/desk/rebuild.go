@@ -42,8 +42,8 @@ func (d *Desk) knows(ctx context.Context, at view.Cursor) (bool, error) {
 	if at.Sequence == 0 {
 		return true, nil
 	}
-	m, ok, err := d.journal.BySequence(ctx, at.Epoch, at.Sequence)
-	return ok && m.Index == at.Index && event.DigestOf(m.Data) == at.Digest, err
+	m, ok, err := d.journal.At(ctx, at.Index)
+	return ok && event.DigestOf(m.Data) == at.Digest, err
 }
 
 // catchUp folds the journal from a log index to its end, and returns the index
@@ -71,6 +71,15 @@ func (d *Desk) catchUp(ctx context.Context, f *folder, from uint64) (next uint64
 // read and written meanwhile, and swaps it in once it has caught up. If we crash
 // on the way, the old view is still there.
 func (d *Desk) Rebuild(ctx context.Context) error {
+	if !d.rebuilding.TryLock() {
+		return errors.New("rebuilding the view: a rebuild is under way")
+	}
+	defer d.rebuilding.Unlock()
+	return d.rebuildHeld(ctx)
+}
+
+// rebuildHeld is Rebuild for who holds rebuilding.
+func (d *Desk) rebuildHeld(ctx context.Context) error {
 	if err := d.rebuild(ctx); err != nil {
 		return fmt.Errorf("rebuilding the view: %w", err)
 	}
@@ -79,10 +88,6 @@ func (d *Desk) Rebuild(ctx context.Context) error {
 }
 
 func (d *Desk) rebuild(ctx context.Context) error {
-	if !d.rebuilding.TryLock() {
-		return errors.New("a rebuild is under way")
-	}
-	defer d.rebuilding.Unlock()
 	built, err := d.shelf.build(ctx)
 	if err != nil {
 		return err

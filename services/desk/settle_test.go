@@ -52,7 +52,7 @@ func (w *world) rollsBack() {
 	for i, m := range w.messages[:3] {
 		must(w.t, small.Append(translog.LeafHash(uint64(i), m.Subject, m.Data)))
 	}
-	w.send(&logv1.Leaves{Start: 3, FirstSequence: 4, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
+	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
 }
 
 func TestASettledAlarmIsPassedOver(t *testing.T) {
@@ -61,7 +61,7 @@ func TestASettledAlarmIsPassedOver(t *testing.T) {
 		AlarmFork: func(w *world) {
 			forged := w.checkpoint()
 			forged.Root[0] ^= 1
-			w.send(&logv1.Leaves{Start: 4, FirstSequence: 5, Checkpoint: w.note(forged)})
+			w.send(&logv1.Leaves{Start: 4, Checkpoint: w.note(forged)})
 		},
 		AlarmMismatch: func(w *world) {
 			w.say(pair)
@@ -117,7 +117,7 @@ func TestAdversary_L03_SettledForkThatGoesOn(t *testing.T) {
 	w, d, directory := mirrored(t)
 	forged := w.checkpoint()
 	forged.Root[0] ^= 1
-	w.send(&logv1.Leaves{Start: 4, FirstSequence: 5, Checkpoint: w.note(forged)})
+	w.send(&logv1.Leaves{Start: 4, Checkpoint: w.note(forged)})
 	d.alarmed(AlarmFork)
 	must(t, d.stop())
 	settles(t, directory, AlarmFork)

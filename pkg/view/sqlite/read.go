@@ -48,13 +48,13 @@ type querier interface {
 func (v *View) Cursor(ctx context.Context) (view.Cursor, error) { return cursor(ctx, v.readers) }
 
 func cursor(ctx context.Context, q querier) (view.Cursor, error) {
-	var epoch, sequence, index int64
+	var sequence, index int64
 	var digest []byte
-	err := q.QueryRowContext(ctx, "SELECT epoch, sequence, idx, digest FROM cursor").Scan(&epoch, &sequence, &index, &digest)
+	err := q.QueryRowContext(ctx, "SELECT sequence, idx, digest FROM cursor").Scan(&sequence, &index, &digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return view.Cursor{}, nil
 	}
-	c := view.Cursor{Epoch: uint64(epoch), Sequence: uint64(sequence), Index: uint64(index)}
+	c := view.Cursor{Sequence: uint64(sequence), Index: uint64(index)}
 	if err == nil {
 		err = fill(c.Digest[:], digest)
 	}

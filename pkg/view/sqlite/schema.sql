@@ -4,7 +4,6 @@
 -- cursor says how far the view has come; one row, absent before the first commit.
 CREATE TABLE cursor (
     only     INTEGER PRIMARY KEY CHECK (only = 1),
-    epoch    INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     idx      INTEGER NOT NULL,
     digest   BLOB    NOT NULL

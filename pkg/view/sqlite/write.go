@@ -152,10 +152,10 @@ func (b *batch) advance(e view.Entry, head event.Head) error {
 // Commit makes the batch visible, with its cursor.
 func (b *batch) Commit(c view.Cursor) error {
 	_, err := b.tx.ExecContext(b.ctx, `
-		INSERT INTO cursor (only, epoch, sequence, idx, digest) VALUES (1, $1, $2, $3, $4)
+		INSERT INTO cursor (only, sequence, idx, digest) VALUES (1, $1, $2, $3)
 		ON CONFLICT (only) DO UPDATE
-		SET epoch = excluded.epoch, sequence = excluded.sequence, idx = excluded.idx, digest = excluded.digest`,
-		int64(c.Epoch), int64(c.Sequence), int64(c.Index), c.Digest[:])
+		SET sequence = excluded.sequence, idx = excluded.idx, digest = excluded.digest`,
+		int64(c.Sequence), int64(c.Index), c.Digest[:])
 	if err == nil {
 		err = b.tx.Commit()
 	}

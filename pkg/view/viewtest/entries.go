@@ -73,7 +73,7 @@ func roundTrip(t *testing.T, open Open) {
 	far := refused(1<<48-1, verdict.Undecodable)
 	far.Sequence = math.MaxUint64
 	want := []view.Entry{full, gap, far}
-	cursor := view.Cursor{Epoch: 7, Sequence: math.MaxUint64, Index: far.Index, Digest: event.DigestOf(nil)}
+	cursor := view.Cursor{Sequence: math.MaxUint64, Index: far.Index, Digest: event.DigestOf(nil)}
 	commit(t, s, cursor, func(tx view.Tx) {
 		must(t, tx.Take(full, head))
 		must(t, tx.Take(gap, event.Head{}))

@@ -82,7 +82,7 @@ func commit(t *testing.T, s Store, c view.Cursor, fill func(view.Tx)) {
 }
 
 func cursorAt(sequence uint64) view.Cursor {
-	return view.Cursor{Epoch: 0, Sequence: sequence, Index: sequence - 1, Digest: event.DigestOf(fmt.Append(nil, sequence))}
+	return view.Cursor{Sequence: sequence, Index: sequence - 1, Digest: event.DigestOf(fmt.Append(nil, sequence))}
 }
 
 // accepted is the entry of an accepted event, with the head that follows from it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -37,7 +38,7 @@ func must(t *testing.T, err error) {
 }
 
 func message(index uint64, subject string) Message {
-	return Message{Index: index, Sequence: index + 1, Subject: subject, Data: []byte{byte(index), 0, 0xff}}
+	return Message{Index: index, Subject: subject, Data: []byte{byte(index), 0, 0xff}}
 }
 
 func leaf(index uint64) Leaf {
@@ -54,8 +55,9 @@ var alarms = []Alarm{
 func filled(t *testing.T) (*Journal, string) {
 	t.Helper()
 	j, path := fresh(t)
-	must(t, j.Append(t.Context(), []Message{message(0, "reg.a"), message(3, "evt.b"), message(4, "evt.\xff")}))
-	must(t, j.Mirror(t.Context(), []Leaf{leaf(0), leaf(1)}, []Checkpoint{{Size: 2, Note: []byte("two")}}, Place{Sequence: 9, Compared: 1, Snapshot: []byte("s")}))
+	must(t, j.Append(t.Context(), []Message{message(0, "reg.a"), message(3, "evt.b"), message(4, "evt.\xff"), message(5, "evt.c")}))
+	must(t, j.SetAside(t.Context(), 5, time.Unix(6, 0)))
+	must(t, j.Mirror(t.Context(), []Leaf{leaf(0), leaf(1)}, []Checkpoint{{Size: 2, Note: []byte("two")}}, Place{Sequence: 9, Digest: event.Digest{7}, Compared: 1, Snapshot: []byte("s")}))
 	must(t, j.Cosign(t.Context(), Cosigned{Size: 2, Root: translog.Hash{2}, Note: []byte("signed")}))
 	for _, alarm := range alarms {
 		number, err := j.Raise(t.Context(), alarm)
@@ -91,12 +93,15 @@ func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 	must(t, err)
 	check("last", message(4, "evt.\xff"), last)
 	check("has a last", true, ok)
-	_, ok, err = j.BySequence(t.Context(), 1, 4)
+	third, _, err := j.At(t.Context(), 3)
 	must(t, err)
-	check("sequence 4 of another epoch", false, ok)
+	check("at index 3", message(3, "evt.b"), third)
+	_, ok, err = j.At(t.Context(), 2)
+	must(t, err)
+	check("has an index 2", false, ok)
 	place, err := j.Place(t.Context())
 	must(t, err)
-	check("place", Place{Sequence: 9, Compared: 1, Snapshot: []byte("s")}, place)
+	check("place", Place{Sequence: 9, Digest: event.Digest{7}, Compared: 1, Snapshot: []byte("s")}, place)
 	newest, _, err := j.Newest(t.Context())
 	must(t, err)
 	check("checkpoint", Checkpoint{Size: 2, Note: []byte("two")}, newest)
@@ -106,6 +111,9 @@ func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 	raised, err := j.Alarms(t.Context())
 	must(t, err)
 	check("alarms", alarms, raised)
+	unlogged, err := j.Unlogged(t.Context())
+	must(t, err)
+	check("set aside", []Message{message(5, "evt.c")}, unlogged)
 	tree, err := j.Tree(t.Context())
 	must(t, err)
 	check("leaves", uint64(2), tree.Size())
@@ -131,9 +139,11 @@ func TestNothingIsTakenAway(t *testing.T) {
 		"UPDATE messages SET subject = subject",
 		"DELETE FROM messages WHERE idx = 4",
 		"DELETE FROM messages",
-		"REPLACE INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (3, 0, 99, x'00', x'00', 0)",
-		"REPLACE INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (9, 0, 4, x'00', x'00', 0)",
-		"INSERT INTO messages (idx, epoch, sequence, subject, data, registry) VALUES (2, 0, 3, x'00', x'00', 0)",
+		"REPLACE INTO messages (idx, subject, data, registry) VALUES (3, x'00', x'00', 0)",
+		"INSERT INTO messages (idx, subject, data, registry) VALUES (2, x'00', x'00', 0)",
+		"DELETE FROM unlogged",
+		"UPDATE unlogged SET idx = 0",
+		"REPLACE INTO unlogged (number, since, idx, subject, data) VALUES (1, 0, 0, x'00', x'00')",
 		"UPDATE leaves SET audience = 'few'",
 		"DELETE FROM leaves WHERE idx = 1",
 		"REPLACE INTO leaves (idx, hash, audience) VALUES (1, x'00', '')",
@@ -160,6 +170,26 @@ func TestNothingIsTakenAway(t *testing.T) {
 				t.Error("the statement was carried out")
 			}
 		})
+	}
+}
+
+// What has a leaf is in the log for good.
+func TestOnlyWhatHasNoLeafIsSetAside(t *testing.T) {
+	j, _ := filled(t)
+	if err := j.SetAside(t.Context(), 0, time.Unix(7, 0)); err == nil {
+		t.Error("message 0 was set aside, and it has a leaf")
+	}
+	must(t, j.SetAside(t.Context(), 4, time.Unix(7, 0)))
+	must(t, j.Append(t.Context(), []Message{message(4, "evt.other")}))
+	last, _, err := j.Last(t.Context())
+	must(t, err)
+	unlogged, err := j.Unlogged(t.Context())
+	must(t, err)
+	if diff := cmp.Diff([]Message{message(5, "evt.c"), message(4, "evt.\xff"), message(4, "evt.other")}, append(unlogged, last)); diff != "" {
+		t.Errorf("set aside, and the last (-want +got):\n%s", diff)
+	}
+	if all, err := j.Messages(t.Context(), 0, 10); err != nil || len(all) != 3 {
+		t.Errorf("%d messages (%v), want 3", len(all), err)
 	}
 }
 
@@ -231,7 +261,7 @@ func TestReadBesideAWriter(t *testing.T) {
 func TestDamagedFileIsNotSound(t *testing.T) {
 	j, path := filled(t)
 	for i := range uint64(200) {
-		must(t, j.Append(t.Context(), []Message{{Index: i + 10, Sequence: i + 11, Subject: "evt.b", Data: bytes.Repeat([]byte{7}, 3000)}}))
+		must(t, j.Append(t.Context(), []Message{{Index: i + 10, Subject: "evt.b", Data: bytes.Repeat([]byte{7}, 3000)}}))
 	}
 	must(t, j.Close())
 	file, err := os.ReadFile(path)

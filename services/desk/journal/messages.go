@@ -7,30 +7,32 @@ import (
 	"iter"
 
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/translog"
 )
 
 // Message is one message of the stream, with its place in the log.
 type Message struct {
-	Index    uint64 // log index
-	Epoch    uint64 // of the stream
-	Sequence uint64 // stream sequence within the epoch
-	Subject  string
-	Data     []byte
+	Index   uint64 // log index
+	Subject string
+	Data    []byte
 }
+
+// Sequence is the message's place in the stream: a restored one has it there too.
+func (m Message) Sequence() uint64 { return m.Index + 1 }
 
 // Append stores messages in order; their indices rise and come after all that
 // are there. It returns once they are on disk, all or none.
 func (j *Journal) Append(ctx context.Context, messages []Message) error {
 	err := j.write(ctx, "messages", func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, `
-			INSERT INTO messages (idx, epoch, sequence, subject, data, registry) VALUES ($1, $2, $3, $4, $5, $6)`)
+			INSERT INTO messages (idx, subject, data, registry) VALUES ($1, $2, $3, $4)`)
 		if err != nil {
 			return err
 		}
 		defer insert.Close()
 		for _, m := range messages {
-			registry := registry.IsSubject(m.Subject)
-			if _, err := insert.ExecContext(ctx, int64(m.Index), int64(m.Epoch), int64(m.Sequence), []byte(m.Subject), bytesOf(m.Data), registry); err != nil {
+			registry := registry.IsSubject(m.Subject) || m.Subject == translog.RestoredSubject
+			if _, err := insert.ExecContext(ctx, int64(m.Index), []byte(m.Subject), bytesOf(m.Data), registry); err != nil {
 				return fmt.Errorf("message %d: %w", m.Index, err)
 			}
 		}
@@ -55,9 +57,9 @@ func (j *Journal) Last(ctx context.Context) (m Message, ok bool, err error) {
 	return j.one(ctx, "ORDER BY idx DESC LIMIT 1")
 }
 
-// BySequence is the one at a place of the stream; ok is false where this desk has none.
-func (j *Journal) BySequence(ctx context.Context, epoch, sequence uint64) (m Message, ok bool, err error) {
-	return j.one(ctx, "WHERE epoch = $1 AND sequence = $2", int64(epoch), int64(sequence))
+// At is the one at a log index; ok is false where this desk has none.
+func (j *Journal) At(ctx context.Context, index uint64) (m Message, ok bool, err error) {
+	return j.one(ctx, "WHERE idx = $1", int64(index))
 }
 
 // Messages lists at most limit messages from a log index on, in order.
@@ -95,13 +97,13 @@ func (j *Journal) NewestOf(ctx context.Context, wanted func(subject string) bool
 			return Message{}, false, fmt.Errorf("looking for a message: %w", err)
 		}
 		if wanted(subject) {
-			return j.one(ctx, "WHERE idx = $1", index)
+			return j.At(ctx, uint64(index))
 		}
 	}
 	return Message{}, false, nil
 }
 
-// Registry lists the messages on registry subjects from a log index up to
+// Registry lists the messages on registry subjects, and the hub's word on restorations, from a log index up to
 // another, both included, in order.
 func (j *Journal) Registry(ctx context.Context, from, upTo uint64) ([]Message, error) {
 	return j.list(ctx, "WHERE registry = 1 AND idx >= $1 AND idx <= $2 ORDER BY idx", int64(from), int64(upTo))
@@ -117,11 +119,11 @@ func (j *Journal) one(ctx context.Context, which string, args ...any) (Message, 
 
 func (j *Journal) list(ctx context.Context, which string, args ...any) ([]Message, error) {
 	var all []Message
-	query := "SELECT idx, epoch, sequence, subject, data FROM messages " + which
+	query := "SELECT idx, subject, data FROM messages " + which
 	for rows, err := range j.query(ctx, query, args...) {
 		var m Message
 		if err == nil {
-			err = rows.Scan(&m.Index, &m.Epoch, &m.Sequence, &m.Subject, &m.Data)
+			err = rows.Scan(&m.Index, &m.Subject, &m.Data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading messages: %w", err)

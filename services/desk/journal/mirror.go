@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -18,9 +19,10 @@ type Leaf struct {
 
 // Place is where the mirror stands.
 type Place struct {
-	Sequence uint64 // of the last message of the log stream taken in; 0: none yet
-	Compared uint64 // messages below this log index were compared with their leaves
-	Snapshot []byte // of the follower; empty before the first
+	Sequence uint64       // of the last message of the log stream taken in; 0: none yet
+	Digest   event.Digest // of that message
+	Compared uint64       // messages below this log index were compared with their leaves
+	Snapshot []byte       // of the follower; empty before the first
 }
 
 // Checkpoint is one of the notary's, as it came.
@@ -55,10 +57,10 @@ func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Check
 			}
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO place (only, sequence, compared, snapshot) VALUES (1, $1, $2, $3)
+			INSERT INTO place (only, sequence, digest, compared, snapshot) VALUES (1, $1, $2, $3, $4)
 			ON CONFLICT (only) DO UPDATE
-			SET sequence = excluded.sequence, compared = excluded.compared, snapshot = excluded.snapshot`,
-			int64(place.Sequence), int64(place.Compared), bytesOf(place.Snapshot))
+			SET sequence = excluded.sequence, digest = excluded.digest, compared = excluded.compared, snapshot = excluded.snapshot`,
+			int64(place.Sequence), place.Digest[:], int64(place.Compared), bytesOf(place.Snapshot))
 		return err
 	})
 	if err != nil {
@@ -70,7 +72,11 @@ func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Check
 // Place is where the mirror stands; the zero Place before the first Mirror.
 func (j *Journal) Place(ctx context.Context) (Place, error) {
 	var p Place
-	err := j.readers.QueryRowContext(ctx, "SELECT sequence, compared, snapshot FROM place").Scan(&p.Sequence, &p.Compared, &p.Snapshot)
+	var digest []byte
+	err := j.readers.QueryRowContext(ctx, "SELECT sequence, digest, compared, snapshot FROM place").Scan(&p.Sequence, &digest, &p.Compared, &p.Snapshot)
+	if err == nil && copy(p.Digest[:], digest) != len(digest) {
+		err = errors.New("its digest is damaged")
+	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Place{}, fmt.Errorf("reading the mirror's place: %w", err)
 	}

@@ -7,22 +7,37 @@
 -- messages are those of the stream that this desk may read, as they came.
 CREATE TABLE messages (
     idx      INTEGER PRIMARY KEY, -- log index
-    epoch    INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
     subject  BLOB    NOT NULL,
     data     BLOB    NOT NULL,
-    registry INTEGER NOT NULL -- 1 on a registry subject
+    registry INTEGER NOT NULL -- 1 on a registry subject, and on that of restorations
 ) STRICT;
-CREATE UNIQUE INDEX messages_sequence ON messages (epoch, sequence);
 CREATE INDEX messages_registry ON messages (idx) WHERE registry = 1;
 CREATE TRIGGER messages_insert BEFORE INSERT ON messages
     WHEN NEW.idx <= (SELECT max(idx) FROM messages)
-        OR EXISTS (SELECT 1 FROM messages WHERE epoch = NEW.epoch AND sequence = NEW.sequence)
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
 CREATE TRIGGER messages_update BEFORE UPDATE ON messages
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
 CREATE TRIGGER messages_delete BEFORE DELETE ON messages
+    WHEN OLD.idx < (SELECT count(*) FROM leaves)
+        OR NOT EXISTS (SELECT 1 FROM unlogged WHERE idx = OLD.idx AND subject = OLD.subject AND data = OLD.data)
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
+
+-- unlogged are messages that the hub delivered and then lost before they were
+-- signed: they were set aside when the log went on with others.
+CREATE TABLE unlogged (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    since   INTEGER NOT NULL, -- seconds since 1970
+    idx     INTEGER NOT NULL, -- where they lay
+    subject BLOB    NOT NULL,
+    data    BLOB    NOT NULL
+) STRICT;
+CREATE TRIGGER unlogged_insert BEFORE INSERT ON unlogged
+    WHEN EXISTS (SELECT 1 FROM unlogged WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: unlogged'); END;
+CREATE TRIGGER unlogged_update BEFORE UPDATE ON unlogged
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: unlogged'); END;
+CREATE TRIGGER unlogged_delete BEFORE DELETE ON unlogged
+    BEGIN SELECT RAISE(ABORT, 'the journal only grows: unlogged'); END;
 
 -- leaves are the mirror: the whole tree's leaf hashes, and the audience that the
 -- notary states for each.
@@ -56,6 +71,7 @@ CREATE TRIGGER checkpoints_delete BEFORE DELETE ON checkpoints
 CREATE TABLE place (
     only     INTEGER PRIMARY KEY CHECK (only = 1),
     sequence INTEGER NOT NULL, -- of the last message of the log stream taken in
+    digest   BLOB    NOT NULL, -- of that message: a lost stream uses sequences again
     compared INTEGER NOT NULL, -- messages below this index were compared with their leaves
     snapshot BLOB    NOT NULL  -- of the follower
 ) STRICT;
