@@ -18,7 +18,7 @@ var pure = []struct {
 		"trust is a fold of events, so it stands above them and below every verdict; it names the log's witnesses in the tree's own terms"},
 	{"./pkg/holding/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/translog/..."},
 		"a file that parties hand over is read before anybody is believed; what it proves is found out above it"},
-	{"./pkg/verdict/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
+	{"./pkg/verdict/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/translog/..."},
 		"a verdict is a function of registry, chains and message, and of nothing else, or two readers would differ"},
 	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
 		"sealing needs the header that it is bound to and the recipients' keys, and no log and no casework"},

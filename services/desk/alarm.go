@@ -38,7 +38,7 @@ var final = []string{
 
 // enduring are those that stand over a restart. All others are raised again
 // where they still hold.
-var enduring = append(slices.Clone(final), AlarmDissent)
+var enduring = append(slices.Clone(final), AlarmDissent, AlarmLost)
 
 // passed are the alarms whose evidence, once people have settled it, the mirror
 // passes over where it meets the same again: what caused them adds nothing to its

@@ -34,7 +34,6 @@ func (w *world) export(country, directory string) (map[uint64]holding.Message, *
 		must(w.t, err)
 		switch {
 		case record.Leaves != nil:
-			record.Leaves.FirstSequence = record.Leaves.Start + 1
 			_, err := follower.Leaves(record.Leaves)
 			must(w.t, err)
 		case record.Message != nil:

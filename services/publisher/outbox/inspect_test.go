@@ -15,7 +15,7 @@ func TestInspectShowsPlacesInOrder(t *testing.T) {
 	envelopes := sign(t, o, 4)
 	putStored(t, o, envelopes[:2], 8) // indices 7 and 8
 	putLog(t, o, News{
-		Followed: Followed{Cursor: 1, Next: 1, Snapshot: []byte("snapshot")},
+		Followed: Followed{Cursor: 1, Snapshot: []byte("snapshot")},
 		Registry: []Update{{Index: 3, Subject: "reg.x", Data: []byte("update")}, {Index: 8, Subject: "reg.y", Data: []byte("update")}},
 	})
 	inspect := func() (snapshot []byte, all []Stored) {
