@@ -93,6 +93,16 @@ func TestAdversary_L05_RacingSubmissions(t *testing.T) {
 	o := newOffice(t)
 	trees := []*testLog{newLog(t, "a", 64), newLog(t, "b", 64)}
 	o.cosigns(trees[0].submission(0, 0))
+	o.mu.Lock()
+	replace := o.replace
+	o.replace = func(path string, data []byte) error {
+		if o.mu.TryLock() {
+			t.Error("two judgements at one time")
+			o.mu.Unlock()
+		}
+		return replace(path, data)
+	}
+	o.mu.Unlock()
 	var mu sync.Mutex
 	signed := map[uint64][]string{} // texts by size
 	var group sync.WaitGroup

@@ -114,6 +114,12 @@ func TestDamagedStateIsNotBelieved(t *testing.T) {
 			w.close()
 		}
 	}
+	other := encode(translog.TreeHead{Note: bytes.Replace(whole[65:], []byte(origin), []byte("another log"), 1)})
+	must(t, os.WriteFile(heads[0], other, 0o600))
+	if w, err := New(o.config()); err == nil {
+		t.Error("what was seen of another log: it starts")
+		w.close()
+	}
 	for _, n := range []int{0, 1, 64, 65, len(whole) / 2, len(whole) - 1} {
 		must(t, os.WriteFile(heads[0], whole[:n], 0o600))
 		if w, err := New(o.config()); err == nil {
