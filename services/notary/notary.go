@@ -23,6 +23,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/notary/outside"
 	"github.com/tripoint/tripoint/services/notary/tiles"
 )
 
@@ -30,12 +31,13 @@ import (
 type Config struct {
 	Directory string // holds the leaf store, and under tiles the tree as static files
 	Charter   registry.Charter
-	Key       crypto.Signer // Ed25519, the charter's notary key
-	NextKey   crypto.Signer // likewise, for sizes for which the charter names it; nil: none
-	Stream    stream.Config // as stream.NotaryUser, in the hub's own account
-	Listen    string        // host:port where the tiles are served; empty: nowhere
-	Interval  time.Duration // between checkpoints; 0: 200 ms
-	Logger    *slog.Logger  // nil: silent
+	Key       crypto.Signer     // Ed25519, the charter's notary key
+	NextKey   crypto.Signer     // likewise, for sizes for which the charter names it; nil: none
+	Stream    stream.Config     // as stream.NotaryUser, in the hub's own account
+	Listen    string            // host:port where the tiles are served; empty: nowhere
+	Witnesses []outside.Witness // outside of the log; asked to cosign what is published
+	Interval  time.Duration     // between checkpoints; 0: 200 ms
+	Logger    *slog.Logger      // nil: silent
 }
 
 const (
@@ -61,6 +63,7 @@ type Notary struct {
 	store  *store
 	trust  *trust
 	tiles  *tiles.Directory
+	circle *outside.Circle
 	conn   *stream.Conn
 	log    *slog.Logger
 
@@ -106,6 +109,9 @@ func New(config Config) (*Notary, error) {
 func (n *Notary) open() error {
 	var err error
 	if n.tiles, err = tiles.Open(n.shelf(), n.trust.policies()); err != nil {
+		return err
+	}
+	if n.circle, err = n.witnesses(); err != nil {
 		return err
 	}
 	if n.config.Listen != "" {

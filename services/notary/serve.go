@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/services/notary/outside"
 	"github.com/tripoint/tripoint/services/notary/tiles"
 )
 
@@ -19,8 +21,20 @@ func (n *Notary) shelve(p *publication) error {
 	if err := n.tiles.Publish(p.size, p.note, n.store); err != nil {
 		return fmt.Errorf("%w: %v", errStore, err)
 	}
+	n.circle.Offer(p.size, p.note)
 	return nil
 }
+
+// witnesses are asked about what is on the shelf, and their signatures shown there.
+func (n *Notary) witnesses() (*outside.Circle, error) {
+	return outside.New(outside.Config{
+		Witnesses: n.config.Witnesses, Shelf: n.tiles, Findings: filepath.Join(n.config.Directory, "findings"), Logger: n.log,
+	})
+}
+
+// Findings are refusals by outside witnesses that have cosigned another tree of this
+// log. Each is kept in the notary's directory too, under findings.
+func (n *Notary) Findings() []outside.Finding { return n.circle.Findings() }
 
 // URL is where the tiles are served; empty: nowhere.
 func (n *Notary) URL() string {
@@ -30,22 +44,22 @@ func (n *Notary) URL() string {
 	return "http://" + n.listener.Addr().String()
 }
 
-// serve serves the tiles until the function that it returns is called, or ctx ends.
+// serve serves the tiles and asks the witnesses, until the function that it returns
+// is called, or ctx ends.
 func (n *Notary) serve(ctx context.Context) (stop func()) {
-	if n.listener == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		server := &http.Server{Handler: tiles.Handler(n.shelf()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-		if err := daemon.Serve(ctx, server, n.listener); err != nil {
-			n.log.Error("serving tiles", "error", err)
-		}
-	}()
+	var group sync.WaitGroup
+	group.Go(func() { n.circle.Run(ctx) })
+	if n.listener != nil {
+		group.Go(func() {
+			server := &http.Server{Handler: tiles.Handler(n.shelf()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+			if err := daemon.Serve(ctx, server, n.listener); err != nil {
+				n.log.Error("serving tiles", "error", err)
+			}
+		})
+	}
 	return func() {
 		cancel()
-		<-ended
+		group.Wait()
 	}
 }

@@ -7,6 +7,7 @@
 package tiles
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,16 +15,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
-// Directory holds one log's tiles. It is for one goroutine.
+// Directory holds one log's tiles. Publish is for one goroutine; Attach and Tree are for any.
 type Directory struct {
 	path string
 	size uint64 // of the tree whose tiles are all here
+
+	mu   sync.Mutex // guards note and the files that Attach writes
+	note []byte     // the checkpoint's file: the notary's note, cosignatures after it
 }
 
 // Open finds how far the tiles in a directory go, or begins there. The checkpoint
@@ -42,7 +47,7 @@ func Open(path string, policies translog.Policies) (*Directory, error) {
 	}
 	// What does not verify is no beginning: all tiles are written again.
 	if checkpoint, err := policies.OpenCheckpoint(note); err == nil {
-		d.size = checkpoint.Size
+		d.size, d.note = checkpoint.Size, note
 	}
 	return d, nil
 }
@@ -74,7 +79,12 @@ func (d *Directory) Publish(size uint64, note []byte, tree tlog.HashReader) erro
 			}
 		}
 	}
-	if err := write(filepath.Join(d.path, "checkpoint"), note); err != nil {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !bytes.HasPrefix(d.note, note) { // else it is there, perhaps cosigned
+		d.note = bytes.Clone(note)
+	}
+	if err := write(filepath.Join(d.path, "checkpoint"), d.note); err != nil {
 		return fmt.Errorf("tiles: %w", err)
 	}
 	d.size = size
@@ -117,7 +127,7 @@ func Handler(path string) http.Handler {
 		}
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		tile, err := translog.ParseTilePath(name)
-		if err != nil && name != "checkpoint" {
+		if err != nil && name != "checkpoint" && !cosignedPath.MatchString(name) {
 			http.NotFound(w, r)
 			return
 		}
