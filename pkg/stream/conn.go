@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -47,6 +48,9 @@ type Config struct {
 	User        string       // also the prefix of this connection's inboxes
 	Account     bool         // in a member's account: the JetStream API is under MemberAPI
 	Logger      *slog.Logger // nil: silent
+
+	// Server, where set, is the hub in this very process, and URL is not looked at.
+	Server interface{ InProcessConn() (net.Conn, error) }
 }
 
 // Conn is a connection that comes back by itself, for ever.
@@ -77,6 +81,9 @@ func Dial(c Config) (*Conn, error) {
 	}
 	if c.Credentials != "" {
 		options = append(options, nats.UserCredentials(c.Credentials))
+	}
+	if c.Server != nil {
+		options = append(options, nats.InProcessServer(c.Server))
 	}
 	nc, err := nats.Connect(c.URL, options...)
 	if err != nil {

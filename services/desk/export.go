@@ -116,8 +116,11 @@ func exportCosignatures(ctx context.Context, j *journal.Journal, charter registr
 func exportMessages(ctx context.Context, j *journal.Journal, w *holding.Writer) error {
 	for from := uint64(0); ; {
 		messages, err := j.Messages(ctx, from, compareAtOnce)
-		if err != nil || len(messages) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(messages) == 0 {
+			return exportUnlogged(ctx, j, w)
 		}
 		for _, m := range messages {
 			if err := w.Message(holding.Message{Index: m.Index, Known: true, Subject: m.Subject, Data: m.Data}); err != nil {
@@ -126,4 +129,18 @@ func exportMessages(ctx context.Context, j *journal.Journal, w *holding.Writer) 
 		}
 		from = messages[len(messages)-1].Index + 1
 	}
+}
+
+// exportUnlogged writes what an earlier restoration had others in the place of.
+func exportUnlogged(ctx context.Context, j *journal.Journal, w *holding.Writer) error {
+	unlogged, err := j.Unlogged(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range unlogged {
+		if err := w.Message(holding.Message{Subject: m.Subject, Data: m.Data}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -56,6 +56,9 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	if _, _, err := address(config.Listen); err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
+	}
 	h := &Hub{config: config}
 	if err := os.MkdirAll(h.credentials(), 0o700); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
@@ -74,23 +77,14 @@ func New(ctx context.Context, config Config) (*Hub, error) {
 // open lets the administrator in first, alone: nobody connects under a registry
 // that the stream has left behind.
 func (h *Hub) open(ctx context.Context) error {
-	keys, err := openKeyring(filepath.Join(h.config.Directory, "keys", "broker.key"), h.config.Lock, h.streams())
+	if _, err := h.house().finish(); err != nil {
+		return err
+	}
+	keys, err := openKeyring(h.secret(), h.config.Lock, h.streams())
 	if err != nil {
 		return err
 	}
-	issuer, err := newIssuer(keys)
-	if err != nil {
-		return err
-	}
-	h.gate = &gate{issuer: issuer, resolver: &server.MemAccResolver{}, credentials: h.Credentials,
-		log: h.config.Logger, consumers: map[string]consumer{}, accounts: map[string]string{}, users: map[string]string{}}
-	if err := h.gate.found(); err != nil {
-		return err
-	}
-	if err := h.serve(); err != nil {
-		return err
-	}
-	if err := h.connect(); err != nil {
+	if err := h.start(keys, h.streams()); err != nil {
 		return err
 	}
 	if err := provideStreams(ctx, h.js, h.config.Charter); err != nil {
@@ -100,6 +94,23 @@ func (h *Hub) open(ctx context.Context) error {
 		return err
 	}
 	return h.gate.apply(ctx, h.js, tenancyOf(h.ledger.state))
+}
+
+// start runs a server on a directory of streams and connects to it.
+func (h *Hub) start(keys keyring, streams string) error {
+	issuer, err := newIssuer(keys)
+	if err != nil {
+		return err
+	}
+	h.gate = &gate{issuer: issuer, resolver: &server.MemAccResolver{}, credentials: h.Credentials,
+		log: h.config.Logger, consumers: map[string]consumer{}, accounts: map[string]string{}, users: map[string]string{}}
+	if err := h.gate.found(); err != nil {
+		return err
+	}
+	if err := h.serve(streams); err != nil {
+		return err
+	}
+	return h.connect()
 }
 
 // URL is where NATS clients connect.
@@ -118,8 +129,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.lock.Close()
 }
 
-func (h *Hub) streams() string     { return filepath.Join(h.config.Directory, "streams") }
+func (h *Hub) house() house        { return house{h.config.Directory} }
+func (h *Hub) streams() string     { return h.house().streams() }
 func (h *Hub) credentials() string { return filepath.Join(h.config.Directory, "credentials") }
+func (h *Hub) secret() string      { return filepath.Join(h.config.Directory, "keys", "broker.key") }
 
 func (h *Hub) stop() {
 	if h.nc != nil {
@@ -131,29 +144,24 @@ func (h *Hub) stop() {
 	}
 }
 
-func (h *Hub) serve() error {
-	host, portText, err := net.SplitHostPort(h.config.Listen)
-	if err != nil {
-		return fmt.Errorf("listen address %q: %w", h.config.Listen, err)
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return fmt.Errorf("listen address %q: the port is no number of 0 to 65535", h.config.Listen)
-	}
+// serve starts the server. Without an address it is for this process alone.
+func (h *Hub) serve(streams string) error {
 	operator, _, err := h.gate.issuer.operatorClaims()
 	if err != nil {
 		return err
 	}
 	options := &server.Options{
-		ServerName: "tripoint-hub", Host: host, Port: int(port), NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: h.streams(), SyncAlways: true,
+		ServerName: "tripoint-hub", NoSigs: true, NoLog: true, DontListen: h.config.Listen == "",
+		JetStream: true, StoreDir: streams, SyncAlways: true,
 		TrustedOperators: []*jwt.OperatorClaims{operator}, SystemAccount: operator.SystemAccount,
 		AccountResolver: h.gate.resolver, MaxPayload: 4 << 20,
 		// Else 1,000 a stream: one member's agencies would take all.
 		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
 	}
-	if port == 0 {
-		options.Port = server.RANDOM_PORT
+	if !options.DontListen {
+		if options.Host, options.Port, err = address(h.config.Listen); err != nil {
+			return err
+		}
 	}
 	if h.server, err = server.NewServer(options); err != nil {
 		return fmt.Errorf("configuring the server: %w", err)
@@ -165,6 +173,22 @@ func (h *Hub) serve() error {
 		return errors.New("the server is not ready after 20 s: another one may hold the address or the directory")
 	}
 	return nil
+}
+
+// address reads host:port; port 0 is any that is free.
+func address(listen string) (host string, port int, err error) {
+	host, portText, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: %w", listen, err)
+	}
+	number, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: the port is no number of 0 to 65535", listen)
+	}
+	if number == 0 {
+		return host, server.RANDOM_PORT, nil
+	}
+	return host, int(number), nil
 }
 
 func (h *Hub) connect() error {

@@ -17,6 +17,8 @@ func (l Layout) at(parts ...string) string {
 func (l Layout) running() string { return l.at("running.json") }
 func (l Layout) charter() string { return l.at("charter") }
 
+func (l Layout) holdings() string { return l.at("holdings") }
+
 func (l Layout) root(country string) string { return l.at("roots", country+".key") }
 
 func (l Layout) hub() string                    { return l.at("hub") }

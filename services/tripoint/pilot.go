@@ -47,6 +47,7 @@ func pilotCommand() *cobra.Command {
 			return pilot.Run(command.Context(), config, show(command, data))
 		},
 	}
+	command.AddCommand(pilotRestoreCommand())
 	flags := command.Flags()
 	flags.StringVar(&data, "data", "pilot-data", "directory of this pilot's keys, streams and views")
 	flags.StringVar(&file, "scenario", "", "scenario file (default: the built-in one)")

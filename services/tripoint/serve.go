@@ -81,7 +81,10 @@ func serveCommands() []*cobra.Command {
 		serve.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the role does")
 		parent.AddCommand(serve)
 		if role.name == "hub" {
-			parent.AddCommand(hubConfigCommand())
+			parent.AddCommand(hubConfigCommand(), hubRestoreCommand())
+		}
+		if holders[role.name] != nil {
+			parent.AddCommand(exportHoldingCommand(role.name))
 		}
 		all = append(all, parent)
 	}

@@ -1,0 +1,151 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tripoint/tripoint/pkg/keyfile"
+)
+
+// house is where a hub's streams lie in its directory.
+//
+//	streams             those that are served
+//	streams.restoring   built by a restoration that is not done, or was broken off
+//	streams.restored    built, read back and on disk: to become streams
+//	streams.examined    a copy of streams, which a restoration reads
+//	streams.damaged-N   those of before, kept as they were found
+//
+// If we crash before the rename to streams.restored, the old streams stay and the
+// rest is begun again; after it, whoever opens the house next completes the exchange.
+type house struct{ directory string }
+
+func (h house) at(name string) string { return filepath.Join(h.directory, name) }
+func (h house) streams() string       { return h.at("streams") }
+func (h house) restoring() string     { return h.at("streams.restoring") }
+func (h house) restored() string      { return h.at("streams.restored") }
+func (h house) examined() string      { return h.at("streams.examined") }
+
+// report is the file in restored streams that says what became of the log.
+const report = "restored.json"
+
+// finish completes an exchange, and says what was restored; nil: none was under way.
+func (h house) finish() (*Restored, error) {
+	text, err := os.ReadFile(filepath.Join(h.restored(), report))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	done := &Restored{}
+	if err == nil {
+		err = json.Unmarshal(text, done)
+	}
+	if err == nil {
+		err = h.retire(done.Damaged)
+	}
+	if err == nil {
+		err = os.Rename(h.restored(), h.streams())
+	}
+	if err == nil {
+		err = syncPath(h.directory)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("exchanging the streams for those that were restored: %w", err)
+	}
+	return done, nil
+}
+
+// retire moves the streams of before to where they are kept; empty: there are none
+// worth it. After a crash they may be there already.
+func (h house) retire(damaged string) error {
+	switch empty, err := isEmpty(h.streams()); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case empty:
+		return os.Remove(h.streams())
+	}
+	if err := os.Rename(h.streams(), damaged); err != nil {
+		return err
+	}
+	return syncPath(h.directory)
+}
+
+// aside is where the streams are to be kept: nothing is ever moved over what was
+// kept earlier. Empty: there is nothing to keep.
+func (h house) aside() (string, error) {
+	switch empty, err := isEmpty(h.streams()); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case empty || err != nil:
+		return "", err
+	}
+	for n := 1; ; n++ {
+		path := h.at(fmt.Sprintf("streams.damaged-%d", n))
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+
+// clear drops what a restoration that was broken off has left.
+func (h house) clear() error {
+	return errors.Join(os.RemoveAll(h.restoring()), os.RemoveAll(h.examined()))
+}
+
+// examine copies the streams, so that looking at them changes nothing: a server
+// that opens damaged streams throws away what it cannot read.
+func (h house) examine() error {
+	if err := os.Mkdir(h.examined(), 0o700); err != nil {
+		return err
+	}
+	return os.CopyFS(h.examined(), os.DirFS(h.streams()))
+}
+
+// seal puts what was built on disk, with its report, and makes it the one that
+// becomes the streams.
+func (h house) seal(done Restored) error {
+	var err error
+	if done.Damaged, err = h.aside(); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(done, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := keyfile.Replace(filepath.Join(h.restoring(), report), append(text, '\n')); err != nil {
+		return err
+	}
+	err = filepath.WalkDir(h.restoring(), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return syncPath(path)
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(h.restoring(), h.restored()); err != nil {
+		return err
+	}
+	return syncPath(h.directory)
+}
+
+func isEmpty(directory string) (bool, error) {
+	entries, err := os.ReadDir(directory)
+	return len(entries) == 0, err
+}
+
+// syncPath makes a file, or the names in a directory, survive a power cut.
+func syncPath(path string) error {
+	opened, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(opened.Sync(), opened.Close())
+}

@@ -1,0 +1,208 @@
+package salvage
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/holding"
+	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/pkg/verdict"
+)
+
+// stray is a message that is not the leaf at the index for which it was brought: it
+// was stored and never signed, or at a sequence that was used again.
+type stray struct {
+	holding.Message
+	class  int
+	digest [sha256.Size]byte
+}
+
+// The classes of strays, in the order in which they are taken along: what came
+// after the tree; what took the place of what was lost, and so came later; what the
+// hub may never have stored.
+const (
+	after = iota
+	instead
+	unplaced
+)
+
+// maxTries bounds how many strays are tried at leaves without a message.
+const maxTries = 4 << 20
+
+// proves reports whether a message is the leaf at its index.
+func (l *Log) proves(m holding.Message) bool {
+	return translog.LeafHash(m.Index, m.Subject, m.Data) == l.leaves[m.Index].hash
+}
+
+// classify finds out which leaves have a message, and which messages have no leaf.
+func (l *Log) classify(ctx context.Context) error {
+	charter := Source{Name: "the charter", Open: func(context.Context) (Records, error) { return &single{l.charter}, nil }}
+	seen := map[[sha256.Size]byte]bool{}
+	for _, s := range append([]Source{charter}, l.sources...) {
+		err := s.each(ctx, func(r holding.Record) error {
+			m := r.Message
+			if m == nil {
+				return nil
+			}
+			class := unplaced
+			switch {
+			case m.Known && m.Index >= l.Size():
+				class = after
+			case m.Known && l.proves(*m):
+				if s.Damaged && !l.survived[m.Index] {
+					l.survived[m.Index], l.survivors = true, l.survivors+1
+				}
+				l.present[m.Index] = true
+				l.leaves[m.Index].label = l.place(verdict.Label(m.Subject))
+				return nil
+			case m.Known:
+				class = instead
+			}
+			if digest := digestOf(*m); !seen[digest] {
+				seen[digest] = true
+				l.strays = append(l.strays, stray{*m, class, digest})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	l.try()
+	return nil
+}
+
+// digestOf is that of subject and content.
+func digestOf(m holding.Message) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%d %s%s", len(m.Subject), m.Subject, m.Data))
+}
+
+// try looks whether a stray is the leaf at another index, where nobody has a message:
+// a publisher that was not answered does not know where its event lies.
+func (l *Log) try() {
+	tries := 0
+	for at, present := range l.present {
+		if present {
+			continue
+		}
+		index := uint64(at)
+		for _, s := range l.strays {
+			if known := l.label(index); known != holding.Unknown && known != verdict.Label(s.Subject) {
+				continue
+			}
+			if tries++; tries > maxTries {
+				return
+			}
+			m := holding.Message{Index: index, Known: true, Subject: s.Subject, Data: s.Data}
+			if l.proves(m) {
+				l.present[at], l.found[index] = true, m
+				l.leaves[at].label = l.place(verdict.Label(m.Subject))
+				break
+			}
+		}
+	}
+}
+
+// settle decides which strays are taken along: each once, if it is not in the log
+// by now, and if it is signed by who may say it; in an order in which readers
+// accept them.
+func (l *Log) settle(ctx context.Context) error {
+	if len(l.strays) == 0 {
+		return nil
+	}
+	placed := map[[sha256.Size]byte]bool{}
+	for _, s := range l.strays {
+		placed[s.digest] = false
+	}
+	err := l.Each(ctx, func(_ uint64, m *holding.Message) error {
+		if m == nil {
+			return nil
+		}
+		digest := digestOf(*m)
+		if _, stray := placed[digest]; stray {
+			placed[digest] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(l.strays, func(a, b stray) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.Index, b.Index))
+	})
+	var events []chained
+	state, roots := l.state, &event.Roots{}
+	for _, s := range l.strays {
+		if placed[s.digest] || s.Subject == translog.RestoredSubject {
+			continue
+		}
+		// Along empty chains, a counter is a gap or is not; signature and place are judged all the same.
+		judged, err := verdict.Judge(state, &verdict.Memory{}, roots, l.Size()+uint64(len(events)), s.Subject, s.Data)
+		if err != nil {
+			return err
+		}
+		state = judged.State
+		if judged.Code == verdict.Duplicate {
+			continue
+		}
+		if !judged.Update && judged.Event.Counter == 0 {
+			l.leftOut["messages that were never signed by the notary, and that no reader would accept: "+string(judged.Code)]++
+			continue
+		}
+		events = append(events, chained{s.Message, judged.Event})
+	}
+	l.carried = inChains(events)
+	return nil
+}
+
+// chained is a message with what it says of its chain; an update of the registry
+// says nothing.
+type chained struct {
+	holding.Message
+	event.Verified
+}
+
+// inChains puts the events of each chain into the order of their counters, on the
+// places that the chain has: where sequences were used again, two histories are
+// joined, and an event that comes before its predecessor is refused.
+func inChains(all []chained) []holding.Message {
+	places := map[event.Chain][]int{}
+	for at, c := range all {
+		if c.Counter > 0 {
+			places[c.Chain] = append(places[c.Chain], at)
+		}
+	}
+	ordered := make([]holding.Message, len(all))
+	for at, c := range all {
+		ordered[at] = c.Message
+	}
+	for _, at := range places {
+		mine := make([]chained, len(at))
+		for i, place := range at {
+			mine[i] = all[place]
+		}
+		slices.SortStableFunc(mine, func(a, b chained) int { return cmp.Compare(a.Counter, b.Counter) })
+		for i, place := range at {
+			ordered[place] = mine[i].Message
+		}
+	}
+	return ordered
+}
+
+// Carried are the messages that were stored and are on no leaf, in the order in
+// which they go on after it.
+func (l *Log) Carried() []holding.Message { return l.carried }
+
+// LeftOut counts what was brought and counts for nothing, by reason.
+func (l *Log) LeftOut() []LeftOut {
+	var all []LeftOut
+	for reason, count := range l.leftOut {
+		all = append(all, LeftOut{reason, count})
+	}
+	slices.SortFunc(all, func(a, b LeftOut) int { return cmp.Compare(a.Reason, b.Reason) })
+	return all
+}
