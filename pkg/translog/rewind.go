@@ -20,32 +20,65 @@ func (f *Follower) Rewind() {
 // the follower was. Until then its place there must not be remembered.
 func (f *Follower) Rewound() bool { return f.again != nil }
 
-// reread takes in a message that is read again, or the first of those that are not.
-func (f *Follower) reread(batch Batch, got Signed) (Batch, error) {
+// Retrace judges a message that is read again, as far as that can be done before
+// what is new in it: nil, or *Fork or *Inconsistent with the evidence. Leaves judges
+// it wholly; this is for who must gather something first, which may never come.
+func (f *Follower) Retrace(l *logv1.Leaves) error {
+	if f.again == nil {
+		return nil
+	}
+	batch, err := readLeaves(l)
+	if err != nil {
+		return nil
+	}
+	signed, err := f.policies.openCheckpoint(l.GetCheckpoint())
+	if err != nil || signed.Checkpoint.Size != batch.Start+uint64(len(batch.Hashes)) {
+		return nil
+	}
+	_, _, err = f.retrace(batch, signed)
+	switch err.(type) {
+	case *Fork, *Inconsistent:
+		return err
+	}
+	return nil
+}
+
+// retrace is the tree after a message that is read again, and what is new in it.
+func (f *Follower) retrace(batch Batch, got Signed) (again Frontier, rest Batch, err error) {
 	if known, ok := f.find(got.Checkpoint.Size); ok && known.Checkpoint.Root != got.Checkpoint.Root {
-		return Batch{}, &Fork{Have: known, Got: got}
+		return again, rest, &Fork{Have: known, Got: got}
 	}
 	switch have := f.again.Size(); {
 	case batch.Start > have:
-		return Batch{}, &Gap{Have: have, Start: batch.Start}
+		return again, rest, &Gap{Have: have, Start: batch.Start}
 	case batch.Start < have && len(batch.Hashes) > 0:
-		return Batch{}, malformed("leaves begin at %d, but %d were read again", batch.Start, have)
-	case batch.Start < have:
-		return batch, nil // a repetition
+		return again, rest, malformed("leaves begin at %d, but %d were read again", batch.Start, have)
 	}
-	rest := batch
-	n := min(f.Size()-batch.Start, uint64(len(batch.Hashes)))
+	n := min(f.Size()-f.again.Size(), uint64(len(batch.Hashes)))
+	rest = batch
 	rest.Start, rest.Hashes, rest.Labels = batch.Start+n, batch.Hashes[n:], batch.Labels[n:]
-	again := f.again.Clone()
+	again = f.again.Clone()
 	for _, hash := range batch.Hashes[:n] {
 		if err := again.Append(hash); err != nil {
-			return Batch{}, err
+			return again, rest, err
 		}
 	}
-	if again.Size() == f.Size() && again.Root() != f.frontier.Root() {
-		return Batch{}, &Inconsistent{Have: f.kept[len(f.kept)-1], Got: got}
+	same := again.Size() < f.Size() || again.Root() == f.frontier.Root()
+	if len(batch.Hashes) > 0 {
+		if err := again.grow(rest, got); err != nil {
+			return again, rest, err
+		}
 	}
-	if err := again.grow(rest, got); err != nil {
+	if !same { // and the leaves are those that were signed
+		return again, rest, &Inconsistent{Have: f.kept[len(f.kept)-1], Got: got}
+	}
+	return again, rest, nil
+}
+
+// reread takes in a message that is read again, or the first of those that are not.
+func (f *Follower) reread(batch Batch, got Signed) (Batch, error) {
+	again, rest, err := f.retrace(batch, got)
+	if err != nil {
 		return Batch{}, err
 	}
 	switch {

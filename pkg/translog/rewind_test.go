@@ -83,6 +83,13 @@ func TestAdversary_L02_RewoundFollowerIsShownAnotherLog(t *testing.T) {
 			_, err := f.Leaves(m)
 			return err
 		}, &Mismatch{}},
+		{"altered on the way, where it is new", func(l, _ *testLog, f *Follower) error {
+			l.add(2)
+			m := l.span(0, 9, l.sign(l.at(9)))
+			m.Hashes[40] ^= 1
+			_, err := f.Leaves(m)
+			return err
+		}, &Mismatch{}},
 		{"a gap", func(l, _ *testLog, f *Follower) error {
 			_, err := f.Leaves(l.span(3, 7, l.sign(l.at(7))))
 			return err

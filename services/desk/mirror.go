@@ -259,6 +259,9 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 	if err := proto.Unmarshal(data, message); err != nil {
 		return m.passOver(ctx, errors.New("not a message of the notary"), data)
 	}
+	if err := m.follower.Retrace(message); err != nil {
+		return m.refuse(ctx, err, data)
+	}
 	news, before := translog.Since(message, m.follower.Size()), m.follower.Size()
 	if err := m.turn(ctx, news); err != nil {
 		return err

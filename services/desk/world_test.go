@@ -41,7 +41,8 @@ type world struct {
 
 	messages []stream.Message // of EVENTS, as the notary saw them
 	tree     translog.Frontier
-	signed   int // messages that are in a published checkpoint
+	signed   int    // messages that are in a published checkpoint
+	epoch    uint64 // of those that are not
 }
 
 const deadline = 20 * time.Second
@@ -73,7 +74,7 @@ func (w *world) serve() {
 	w.t.Cleanup(nc.Close)
 	w.js, err = jetstream.New(nc)
 	must(w.t, err)
-	for name, subjects := range map[string][]string{stream.Events: {"evt.>", "reg.>"}, stream.Log: {"log.>"}} {
+	for name, subjects := range map[string][]string{stream.Events: append(stream.Common(), "evt.>"), stream.Log: {"log.>"}} {
 		_, err := w.js.CreateStream(w.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, AllowAtomicPublish: true})
 		must(w.t, err)
 	}
@@ -92,7 +93,7 @@ func (w *world) admit() {
 			}
 			continue
 		}
-		filters := []string{"reg.>"}
+		filters := stream.Common()
 		for _, address := range w.book.State.Reads(member.Country) {
 			filters = append(filters, "evt."+address+".>")
 		}
@@ -201,7 +202,7 @@ func (w *world) say(chain event.Chain, sections ...event.Section) uint64 {
 // unsigned is the notary's next message, honest, about all that it has not signed yet.
 func (w *world) unsigned() *logv1.Leaves {
 	w.t.Helper()
-	out := &logv1.Leaves{Start: uint64(w.signed)}
+	out := &logv1.Leaves{Epoch: w.epoch, Start: uint64(w.signed)}
 	places := map[string]uint32{}
 	tree := w.tree.Clone()
 	for i, m := range w.messages[w.signed:] {

@@ -297,6 +297,10 @@ func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Me
 // takeLeaves takes in what the notary published: first the registry, whose state
 // says how the rest is judged, then what is the outbox's.
 func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message, leaves *logv1.Leaves) error {
+	if err := u.follower.Retrace(leaves); err != nil {
+		p.refuse(u, m.Sequence, err)
+		return nil
+	}
 	news := translog.Since(leaves, u.follower.Size())
 	known, updates, err := p.learn(ctx, u, news)
 	if err == nil {
@@ -401,11 +405,14 @@ func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
 	u.fault = fmt.Errorf("message %d: %w", sequence, err)
 	var fork *translog.Fork
 	var rollback *translog.Rollback
+	var other *translog.Inconsistent
 	switch {
 	case errors.As(err, &fork):
 		p.accuse(err, fork.Have, fork.Got)
 	case errors.As(err, &rollback):
 		p.accuse(err, rollback.Have, rollback.Got)
+	case errors.As(err, &other):
+		p.accuse(err, other.Have, other.Got)
 	}
 }
 
