@@ -253,7 +253,7 @@ func TestAdversary_T01_PublishAsAnotherAgency(t *testing.T) {
 		"evt.region.XB.police.site.reported", "evt.pair.XB.border.site.reported", "key.region.XB.police.batch",
 		"evt.*.XB.police.x", "evt.region.*.police.x", "evt.region.XA.*.x", "evt.region.XA.>", "evt.*.XA.police.x", "evt.>", ">",
 		"evt.region.XA.police", "evt.region.XA", "evt.nowhere.XA.police.x", "evt.region.xa.police.x", "evt.region_1.XA.police.x",
-		"EVT.region.XB.police.x", "log.leaves", "log.cosign.XB",
+		"EVT.region.XB.police.x", "log.leaves", "log.cosign.XB", "hub.restored", "hub.x", "hub.>",
 	}
 	for _, a := range w.everyone("XA") {
 		var requests []*nats.Msg
