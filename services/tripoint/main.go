@@ -44,6 +44,7 @@ func main() {
 	})
 	root.AddCommand(pilotCommand(), auditCommand(), publishCommand(), registryCommand(), keyCommand(), versionCommand())
 	root.AddCommand(serveCommands()...)
+	root.AddCommand(witnessCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return

@@ -54,7 +54,7 @@ func tripoint(t *testing.T) string {
 
 // serve starts one role as a process of its own, waits until it says that it
 // serves where it does, and returns that line. It is killed when the test ends.
-func serve(t *testing.T, binary, role string, config file) string {
+func serve(t *testing.T, binary, role string, config any) string {
 	t.Helper()
 	text, err := yaml.Marshal(config)
 	if err != nil {
@@ -118,7 +118,11 @@ func TestRolesRunAsProcessesOfTheirOwn(t *testing.T) {
 		f.Hub.URL = hub
 		return f
 	}
-	serve(t, binary, "notary", connected(role("notary", "notary", "notary.key")))
+	notary := connected(role("notary", "notary", "notary.key"))
+	notary.Listen = freeAddress(t)
+	witness := outsideWitness(t, binary, at("charter"))
+	notary.Witnesses = append(notary.Witnesses, witness)
+	serve(t, binary, "notary", notary)
 	for _, country := range []string{"CN", "MM", "TH"} {
 		f := connected(role(filepath.Join("desks", country), "desk-"+country, "mirror.key"))
 		f.Country = country
@@ -138,6 +142,7 @@ func TestRolesRunAsProcessesOfTheirOwn(t *testing.T) {
 		t.Fatalf("publish: %v\n%s", err, out)
 	}
 	waitWitnessed(t, url, f.TokenFile)
+	waitCosigned(t, "http://"+notary.Listen+"/checkpoint", witness.VKey)
 	// The hub is in use by its own process: an audit of the directory says so.
 	if out, err := exec.Command(binary, "audit", "replay", "--data", data).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("in use")) {
 		t.Errorf("audit of a directory whose hub runs elsewhere: %v\n%s", err, out)
@@ -182,6 +187,8 @@ func TestExitCodes(t *testing.T) {
 		{"publish --data " + data + " --as TH/border x.json", 1, "no pilot is running here"},
 		{"audit replay --data " + data, 1, "no charter to judge by"},
 		{"hub serve --config " + data, 1, "configuration:"},
+		{"witness serve --config " + data, 1, "configuration:"},
+		{"witness log", 2, "accepts 1 arg"},
 		{"pilot --scenario " + data, 1, "reading the scenario"},
 	} {
 		out, err := exec.Command(binary, strings.Fields(test.arguments)...).CombinedOutput()
@@ -218,10 +225,16 @@ func TestSummaryIsAContract(t *testing.T) {
 
 func TestExampleConfigurationsAreRead(t *testing.T) {
 	examples, err := filepath.Glob("../../deployments/roles/*.yaml")
-	if err != nil || len(examples) != 5 {
+	if err != nil || len(examples) != 6 {
 		t.Fatalf("%d examples, error %v", len(examples), err)
 	}
 	for _, path := range examples {
+		if filepath.Base(path) == "witness.yaml" { // it knows no charter
+			if _, err := readWitness(path); err == nil || !strings.Contains(err.Error(), "/run/tripoint/passphrase") {
+				t.Errorf("%s: %v; want only the passphrase to be missing", path, err)
+			}
+			continue
+		}
 		if _, err := readSettings(path); err == nil || !strings.Contains(err.Error(), "charter: open /etc/tripoint/charter") {
 			t.Errorf("%s: %v; want only the charter to be missing", path, err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/notary"
+	"github.com/tripoint/tripoint/services/notary/outside"
 	"github.com/tripoint/tripoint/services/publisher"
 )
 
@@ -43,6 +44,14 @@ type file struct {
 		URL         string `yaml:"url"`
 		Credentials string `yaml:"credentials"` // path of a .creds file
 	} `yaml:"hub"` // notary, publisher, desk
+
+	// Bodies outside of the log that cosign it; each hands out its URL and its key.
+	Witnesses []outsideBody `yaml:"witnesses,omitempty"` // notary
+}
+
+type outsideBody struct {
+	URL  string `yaml:"url"`
+	VKey string `yaml:"vkey"`
 }
 
 // settings is a file with what it points to.
@@ -173,9 +182,13 @@ func serveNotary(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	var witnesses []outside.Witness
+	for _, w := range s.Witnesses {
+		witnesses = append(witnesses, outside.Witness{URL: w.URL, VKey: w.VKey})
+	}
 	n, err := notary.New(notary.Config{
 		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(stream.NotaryUser),
-		Listen: s.Listen, Logger: s.log,
+		Listen: s.Listen, Witnesses: witnesses, Logger: s.log,
 	})
 	if err != nil {
 		return err
