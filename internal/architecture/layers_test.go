@@ -10,6 +10,8 @@ var pure = []struct {
 }{
 	{"./pkg/pae/...", nil,
 		"an encoding that everything signed rests on must be readable by itself"},
+	{"./pkg/checkup/...", nil,
+		"every role and adapter says in one form what it found wrong with itself; the form knows none of them"},
 	{"./pkg/event/...", []string{"./pkg/pae/..."},
 		"an event can be checked without knowing who is trusted; trust is judged above it"},
 	{"./pkg/translog/...", []string{"./pkg/pae/..."},

@@ -48,6 +48,14 @@ func openStore(directory string) (*store, error) {
 
 // recover finds the largest tree whose hashes are all here, and drops what follows.
 func (s *store) recover() error {
+	if err := s.measure(); err != nil {
+		return err
+	}
+	return s.file.Truncate(int64(s.held) * hashSize)
+}
+
+// measure finds the largest tree whose hashes are all here.
+func (s *store) measure() error {
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
@@ -67,10 +75,8 @@ func (s *store) recover() error {
 		}
 	}
 	s.size = low
-	if s.held, err = translog.StoredHashCount(low); err != nil {
-		return err
-	}
-	return s.file.Truncate(int64(s.held) * hashSize)
+	s.held, err = translog.StoredHashCount(low)
+	return err
 }
 
 func (s *store) close() error { return errors.Join(s.file.Close(), s.lock.Close()) }

@@ -95,6 +95,9 @@ func serveCommands() []*cobra.Command {
 		if holders[role.name] != nil {
 			parent.AddCommand(exportHoldingCommand(role.name))
 		}
+		if role.name == "desk" {
+			parent.AddCommand(alarmsCommand(), acknowledgeCommand())
+		}
 		all = append(all, parent)
 	}
 	return all
