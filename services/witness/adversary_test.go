@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -94,13 +95,12 @@ func TestAdversary_L05_RacingSubmissions(t *testing.T) {
 	trees := []*testLog{newLog(t, "a", 64), newLog(t, "b", 64)}
 	o.cosigns(trees[0].submission(0, 0))
 	o.mu.Lock()
-	replace := o.replace
-	o.replace = func(path string, data []byte) error {
+	o.disk = func(_ disk.Change, do func() error) error {
 		if o.mu.TryLock() {
 			t.Error("two judgements at one time")
 			o.mu.Unlock()
 		}
-		return replace(path, data)
+		return do()
 	}
 	o.mu.Unlock()
 	var mu sync.Mutex

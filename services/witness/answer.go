@@ -111,7 +111,7 @@ func (w *Witness) judge(r *record, s translog.Submission, head translog.TreeHead
 	if head.Size > have.Size {
 		// If this fails nothing was signed, whatever the disk holds: both the old and
 		// the new head are continued by whatever is signed next.
-		if err := w.replace(r.path, encode(head)); err != nil {
+		if err := w.disk.Replace(r.path, encode(head), 0o600); err != nil {
 			return nil, fmt.Errorf("keeping size %d of %q: %w", head.Size, head.Origin, err)
 		}
 		r.head = head
@@ -127,7 +127,7 @@ func (w *Witness) convict(r *record, second translog.TreeHead) {
 	if _, err := os.Stat(r.fork()); !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err := w.replace(r.fork(), fmt.Appendf(nil, "%s\n%s", r.head.Note, second.Note)); err != nil {
+	if err := w.disk.Replace(r.fork(), fmt.Appendf(nil, "%s\n%s", r.head.Note, second.Note), 0o600); err != nil {
 		w.log.Error("keeping the proof", "error", err)
 	}
 }

@@ -87,18 +87,3 @@ func decode(data []byte) (translog.TreeHead, error) {
 // fork is where the proof is kept that the log signed two trees of one size: both
 // notes, in the order in which they came.
 func (r *record) fork() string { return r.path + ".fork" }
-
-// makeDirectory makes a directory that a power cut does not take back.
-func makeDirectory(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return err
-	}
-	parent, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
-}

@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -51,7 +51,7 @@ type Witness struct {
 	listener net.Listener
 	log      *slog.Logger
 	now      func() time.Time
-	replace  func(path string, data []byte) error // whole, and on disk when it returns
+	disk     disk.Maker // nil but in tests
 
 	logs map[string]*record // by origin; the map is not changed after New
 
@@ -68,7 +68,7 @@ func New(config Config) (*Witness, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	w := &Witness{signer: signer, log: config.Logger, now: time.Now, replace: keyfile.Replace}
+	w := &Witness{signer: signer, log: config.Logger, now: time.Now}
 	if err := w.open(config); err != nil {
 		return nil, fmt.Errorf("witness: %w", errors.Join(err, w.close()))
 	}
@@ -76,7 +76,7 @@ func New(config Config) (*Witness, error) {
 }
 
 func (w *Witness) open(config Config) error {
-	if err := makeDirectory(config.Directory); err != nil {
+	if err := w.disk.MakeDirectory(config.Directory, 0o700); err != nil {
 		return err
 	}
 	var err error

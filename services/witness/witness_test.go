@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -141,34 +142,72 @@ func TestOnlyPostsAreAnswered(t *testing.T) {
 	}
 }
 
-// The disk fails before the new head is kept, or after: nothing is signed, and the
-// log goes on by asking again.
+// Each change of the disk fails, or is made and said to have failed, or tears what
+// it writes: nothing is signed. The witness goes on with what it has signed, or
+// starts again with one of the two heads, whole, and the log asks again.
 func TestNothingIsSignedThatTheDiskCouldForget(t *testing.T) {
-	for name, persisted := range map[string]bool{"failed": false, "failed but persisted": true} {
-		o, l := newOffice(t), newLog(t, "a", 9)
-		o.cosigns(l.submission(0, 4))
-		replace := o.replace
-		o.mu.Lock()
-		o.replace = func(path string, data []byte) error {
-			if persisted {
-				must(t, replace(path, data))
+	for _, how := range []string{"failed", "failed but persisted", "torn"} {
+		for _, restarted := range []bool{false, true} {
+			for nth, more := 0, true; more; nth++ {
+				o, l := newOffice(t), newLog(t, "a", 9)
+				o.cosigns(l.submission(0, 4))
+				var failed disk.Kind
+				var code int
+				var answer string
+				o.withDisk(faulty(t, nth, how, &failed), func() { code, _, answer = o.post(l.submission(4, 7).Bytes()) })
+				if more = failed != ""; !more {
+					if nth < 5 || code != http.StatusOK {
+						t.Errorf("%d changes, then %d", nth, code)
+					}
+					continue
+				}
+				if code != http.StatusInternalServerError || strings.Contains(answer, "— ") {
+					t.Errorf("%s %s: %d %q", failed, how, code, answer)
+				}
+				have := uint64(4)
+				if restarted {
+					o.restart()
+					have = o.Witness.logs[origin].head.Size
+				}
+				if have != 4 && have != 7 || have == 7 && how == "failed" && failed != disk.SyncDirectory {
+					t.Errorf("%s %s: it knows %d", failed, how, have)
+				}
+				o.cosigns(l.submission(have, 7))
+				o.cosigns(l.submission(7, 9))
 			}
+		}
+	}
+}
+
+// faulty fails at the change with a number.
+func faulty(t *testing.T, nth int, how string, failed *disk.Kind) disk.Maker {
+	count := 0
+	return func(change disk.Change, do func() error) error {
+		if count++; count != nth+1 {
+			return do()
+		}
+		*failed = change.Kind
+		if how == "failed" {
 			return io.ErrShortWrite
 		}
-		o.mu.Unlock()
-		o.refuses(name, l.submission(4, 7).Bytes(), http.StatusInternalServerError)
-		o.mu.Lock()
-		o.replace = replace
-		o.mu.Unlock()
-		o.restart()
-		have := uint64(4)
-		if persisted {
-			have = 7
+		must(t, do())
+		if info, err := os.Stat(change.Path); how == "torn" && change.Kind == disk.Write && err == nil {
+			must(t, os.Truncate(change.Path, info.Size()/2))
 		}
-		o.knows(l, have)
-		o.cosigns(l.submission(have, 7))
-		o.cosigns(l.submission(7, 9))
+		return io.ErrShortWrite
 	}
+}
+
+// withDisk acts while the witness has a disk of the test's making.
+func (o *office) withDisk(maker disk.Maker, act func()) {
+	set := func(maker disk.Maker) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.disk = maker
+	}
+	set(maker)
+	act()
+	set(nil)
 }
 
 // The witness keeps a head and dies before its answer is out: the log asks again

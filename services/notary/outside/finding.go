@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -50,8 +50,8 @@ func keep(path string, text []byte) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := disk.Maker(nil).MakeDirectory(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return keyfile.Replace(path, text)
+	return disk.Replace(path, text, 0o600)
 }
