@@ -121,6 +121,27 @@ func (f *Follower) cosigners(size uint64) []cosignature {
 	return by
 }
 
+// WitnessedTime is the latest time, in seconds since 1970, by which a quorum of the
+// mirrors had signed the newest witnessed checkpoint or a larger one, by their own
+// clocks; 0 while there is none. Nobody can show an older log than that as new: a
+// single mirror's clock moves it no further than the others' do.
+func (f *Follower) WitnessedTime() uint64 {
+	if !f.witnessed {
+		return 0
+	}
+	size := f.kept[0].Checkpoint.Size
+	var times []uint64
+	for _, c := range f.cosigners(size) {
+		times = append(times, c.time)
+	}
+	quorum := f.policies.At(size).Quorum
+	if len(times) < quorum {
+		return 0
+	}
+	slices.Sort(times)
+	return times[len(times)-quorum]
+}
+
 // reach is the largest size such that a quorum of the policy's mirrors cosigned it
 // or larger ones.
 func (f *Follower) reach(p Policy) (size uint64, ok bool) {

@@ -26,6 +26,7 @@ const (
 	AlarmLost          = "lost"           // a message of this country's audiences that nobody has any more; the mirror goes on
 	AlarmLogCut        = "log-cut"        // the log stream ends before what was read of it; the mirror waits
 	AlarmDissent       = "dissent"        // another country has cosigned another root; the mirror goes on
+	AlarmFrozen        = "frozen"         // what was said is not in the log, or the log not witnessed, for too long
 	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is passed over
 )
 

@@ -51,12 +51,20 @@ type Config struct {
 	// reachable, before the desk says that it is withheld; 0: 30 s.
 	Patience time.Duration
 
+	// Freeze is how long, while the hub is reachable, what is here may wait for its
+	// leaf, and a leaf for a quorum of cosignatures, before the desk says that the log
+	// is frozen; 0: 2 min.
+	Freeze time.Duration
+
 	// Tests: called between steps. An error is that of the step before; other than
 	// of the hub it is a crash there.
 	fault func(step string) error
 }
 
-const defaultPatience = 30 * time.Second
+const (
+	defaultPatience = 30 * time.Second
+	defaultFreeze   = 2 * time.Minute // far above what countries' desks take, restarts included
+)
 
 // Desk is one country's desk.
 type Desk struct {
@@ -106,6 +114,9 @@ func New(ctx context.Context, config Config) (*Desk, error) {
 	}
 	if config.Patience == 0 {
 		config.Patience = defaultPatience
+	}
+	if config.Freeze == 0 {
+		config.Freeze = defaultFreeze
 	}
 	d := &Desk{config: config, log: config.Logger, closed: map[string]bool{}}
 	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openMirror, d.openConsole} {
@@ -202,6 +213,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	err := daemon.Run(ctx,
 		daemon.Role{Name: "following", Run: lasting(d.follow)},
 		daemon.Role{Name: "mirroring", Run: lasting(d.mirror.run)},
+		daemon.Role{Name: "watching", Run: lasting(d.watch)},
 		daemon.Role{Name: "serving", Run: d.serve},
 	)
 	if err != nil {

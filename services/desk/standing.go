@@ -16,6 +16,7 @@ type Status struct {
 	LogSize       uint64    // events in the newest checkpoint that the desk has verified
 	WitnessedSize uint64    // events in the newest one that a quorum of countries has cosigned
 	CosignedBy    []string  // countries that cosigned that one, sorted
+	WitnessedAt   time.Time // when a quorum had last cosigned it or a larger one, by the mirrors' clocks; zero: never
 	Connected     bool      // the link to the hub is up
 	LastSync      time.Time // when the hub last answered; zero: never
 	Alarm         string    // what is wrong with the log, in one sentence; empty: no alarm stands
@@ -144,4 +145,8 @@ func (s *standing) log(f *translog.Follower) {
 	newest, _ := f.Checkpoint()
 	witnessed, by, _ := f.Witnessed()
 	s.status.LogSize, s.status.WitnessedSize, s.status.CosignedBy = newest.Size, witnessed.Size, by
+	s.status.WitnessedAt = time.Time{}
+	if at := f.WitnessedTime(); at > 0 {
+		s.status.WitnessedAt = time.Unix(int64(at), 0)
+	}
 }

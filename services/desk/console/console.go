@@ -55,6 +55,7 @@ type Status struct {
 	LogSize       uint64    // events in the newest checkpoint that the desk has verified
 	WitnessedSize uint64    // events in the newest one that a quorum of countries has cosigned
 	CosignedBy    []string  // countries that cosigned that one, sorted
+	WitnessedAt   time.Time // when a quorum had last cosigned it or a larger one, by the mirrors' clocks; zero: never
 	Connected     bool      // the link to the hub is up
 	LastSync      time.Time // when something last came over the link; zero: never
 	Alarm         string    // what is wrong with the log, in one sentence; empty: no alarm stands
