@@ -68,7 +68,7 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 		return m.stop(ctx, AlarmMislabelled, new(message.Index), fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
 			string(message.Data), published)
 	}
-	return nil
+	return m.heard(ctx, message)
 }
 
 // await returns once the journal has every message that the leaves speak of and
@@ -81,7 +81,7 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 // comes ends the alarm. It raises it at once where a later message has come, since
 // the stream is read in order.
 func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
-	if leaves.GetStart() != m.follower.Size() {
+	if leaves.GetStart() != m.follower.Size() || len(leaves.GetLabels())*len(translog.Hash{}) != len(leaves.GetHashes()) {
 		return nil // not the next leaves: for the follower to judge
 	}
 	if lacking, _, err := m.lacking(ctx, leaves); err != nil || lacking == nil {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,18 +18,26 @@ import (
 // that it does not hold (any more) is not: who has lost the journal has the key
 // revoked and enrols another.
 func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
-	c, err := m.follower.Cosignature(data)
-	if err != nil {
-		return m.refuseCosignature(ctx, err)
+	_, cause := m.follower.Cosignature(data)
+	country, c, _, err := m.terms.OpenCosignature(data)
+	own := err == nil && country == m.country && m.keys.at(m.terms.At(c.Size), country) != nil
+	if own && m.unknown(c, data, cause) {
+		return m.stop(ctx, AlarmStateLost, lastOf(c.Size), fmt.Sprintf(
+			"The log has a cosignature by this desk's key over %d events that its journal does not know; the newest that it knows is over %d: the journal was lost or set back, or somebody else has the key.",
+			c.Size, m.cosigned.Size), string(m.cosigned.Note), string(data))
 	}
-	own := m.keys.at(m.terms.At(c.Checkpoint.Size), c.Country) != nil && c.Country == m.country
-	if own && c.Checkpoint.Size >= m.cosigned.Size &&
-		(c.Checkpoint.Size != m.cosigned.Size || c.Checkpoint.Root != m.cosigned.Root) {
-		return m.stop(ctx, AlarmStateLost, lastOf(c.Checkpoint.Size), fmt.Sprintf(
-			"The log has a cosignature by this desk's key over %d events, and its journal knows of none above %d: the journal was lost or set back, or somebody else has the key.",
-			c.Checkpoint.Size, m.cosigned.Size), string(m.cosigned.Note), string(data))
+	if cause != nil {
+		return m.refuseCosignature(ctx, cause)
 	}
 	return nil
+}
+
+// unknown reports whether a cosignature by this desk's key was not made with this
+// journal: above the newest that it has recorded, another one of that size, or over
+// another root. Of older ones the journal does not keep the bytes.
+func (m *mirror) unknown(c translog.Checkpoint, data []byte, cause error) bool {
+	_, fork := errors.AsType[*translog.Fork](cause)
+	return fork || c.Size > m.cosigned.Size || c.Size == m.cosigned.Size && !bytes.Equal(data, m.cosigned.Note)
 }
 
 // refuseCosignature judges a cosignature that was not counted. One over another

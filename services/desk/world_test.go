@@ -35,6 +35,7 @@ type world struct {
 	charter registry.Charter
 	book    *registrytest.Log
 	url     string
+	server  *server.Server
 	js      jetstream.JetStream
 	agency  map[string]event.Head // by chain
 	clock   int64
@@ -68,7 +69,7 @@ func (w *world) serve() {
 	if !s.ReadyForConnections(deadline) {
 		w.t.Fatal("the server does not accept connections")
 	}
-	w.url = s.ClientURL()
+	w.url, w.server = s.ClientURL(), s
 	nc, err := nats.Connect(w.url)
 	must(w.t, err)
 	w.t.Cleanup(nc.Close)

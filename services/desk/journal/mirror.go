@@ -138,6 +138,16 @@ func (j *Journal) Newest(ctx context.Context) (c Checkpoint, ok bool, err error)
 	return c, true, nil
 }
 
+// Checkpoint is the notary's of a size as it came; ok is false where none of that
+// size has.
+func (j *Journal) Checkpoint(ctx context.Context, size uint64) (note []byte, ok bool, err error) {
+	err = j.readers.QueryRowContext(ctx, "SELECT note FROM checkpoints WHERE size = $1", int64(size)).Scan(&note)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, false, fmt.Errorf("reading the checkpoint of size %d: %w", size, err)
+	}
+	return note, err == nil, nil
+}
+
 // Cosign records what is about to be cosigned and published. It fails unless the
 // size is above all that were cosigned before: there is so never a smaller tree,
 // nor a second root for a size.
