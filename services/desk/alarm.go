@@ -19,6 +19,7 @@ const (
 	AlarmAltered       = "altered"        // a leaf that is not that of the bytes held here
 	AlarmMislabelled   = "mislabelled"    // a leaf labelled with another audience than its message has
 	AlarmMisplaced     = "misplaced"      // a new epoch that does not begin with a restoration
+	AlarmForeign       = "foreign"        // the log begins with another charter than this desk's
 	AlarmStateLost     = "state-lost"     // a cosignature by this country's key that the journal does not know
 	AlarmDamaged       = "damaged"        // the journal's own mirror does not add up
 	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following waits
@@ -34,7 +35,7 @@ const (
 // after a restart either: people have to look at the evidence first, and settle them.
 var final = []string{
 	AlarmRollback, AlarmFork, AlarmMismatch, AlarmAltered, AlarmMislabelled,
-	AlarmMisplaced, AlarmStateLost, AlarmDamaged,
+	AlarmMisplaced, AlarmForeign, AlarmStateLost, AlarmDamaged,
 }
 
 // enduring are those that stand over a restart. All others are raised again

@@ -68,6 +68,9 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 		return m.stop(ctx, AlarmMislabelled, new(message.Index), fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
 			string(message.Data), published)
 	}
+	if state, _ := m.book.known(); message.Index == 0 && !state.Founded() {
+		return m.stop(ctx, AlarmForeign, new(message.Index), "The log begins with another charter than the one that this desk was given.", string(m.charter), string(message.Data))
+	}
 	return m.heard(ctx, message)
 }
 

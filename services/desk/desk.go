@@ -196,7 +196,7 @@ func (d *Desk) openMirror(ctx context.Context) error {
 		return err
 	}
 	d.mirror = &mirror{
-		country: d.config.Country, keys: d.keys, founded: d.founded, book: d.book,
+		country: d.config.Country, keys: d.keys, founded: d.founded, charter: d.config.Charter.Message, book: d.book,
 		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
 		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at, setAside: d.forget,
 	}

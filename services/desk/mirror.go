@@ -31,6 +31,7 @@ type mirror struct {
 	country string
 	keys    keys
 	founded registry.State // the charter's
+	charter []byte         // the message that the log must begin with
 	book    *chronicle     // the registry: who may read and cosign what
 
 	journal   *journal.Journal

@@ -19,6 +19,8 @@ import (
 var beyond = map[string]string{
 	AlarmAltered: "this desk holds another content than the log has, and never cosigns a tree that disagrees with what it holds. " +
 		"Keep its directory as evidence, and have the root of this country revoke the mirror key. If the members find that the log is right, enrol another key and begin with an empty directory",
+	AlarmForeign: "this journal holds another log than that of this desk's charter. " +
+		"Keep its directory as evidence, and begin with an empty one at the hub of this charter; nothing was cosigned here",
 	AlarmMisplaced: "the log has gone on in a way that this version cannot follow, and it would meet the same again. Start a version that can",
 }
 
@@ -40,7 +42,7 @@ const maxWords = 500
 //     with this journal again; the mirror cosigns once another is enrolled.
 //   - damaged: it examines its journal again before it cosigns, and raises the
 //     alarm again where that still does not add up.
-//   - altered, misplaced: cannot be settled.
+//   - altered, misplaced, foreign: cannot be settled.
 func Settle(ctx context.Context, directory string, number int64, person, reason string) (journal.Alarm, error) {
 	for what, words := range map[string]string{"who settles it": person, "the reason": reason} {
 		if strings.TrimSpace(words) == "" || len(words) > maxWords || strings.ContainsFunc(words, func(r rune) bool { return !unicode.IsPrint(r) }) {
