@@ -82,10 +82,10 @@ func TestAdversary_L07_FirstContactWithTheMiddleOfALog(t *testing.T) {
 	w.say(police)
 	honest := w.unsigned()
 	for name, leaves := range map[string]*logv1.Leaves{
-		"a checkpoint alone":      {Start: 2, FirstSequence: 3, Checkpoint: honest.Checkpoint},
-		"of the empty log":        {Start: 0, FirstSequence: 1, Checkpoint: honest.Checkpoint},
-		"leaves from the middle":  {Start: 1, FirstSequence: 2, Hashes: honest.Hashes[32:], Labels: honest.Labels[1:], Audiences: honest.Audiences, Checkpoint: honest.Checkpoint},
-		"by a mirror, not signed": {Hashes: honest.Hashes, FirstSequence: 1, Labels: honest.Labels, Audiences: honest.Audiences, Checkpoint: []byte("none")},
+		"a checkpoint alone":      {Start: 2, Checkpoint: honest.Checkpoint},
+		"of the empty log":        {Start: 0, Checkpoint: honest.Checkpoint},
+		"leaves from the middle":  {Start: 1, Hashes: honest.Hashes[32:], Labels: honest.Labels[1:], Audiences: honest.Audiences, Checkpoint: honest.Checkpoint},
+		"by a mirror, not signed": {Hashes: honest.Hashes, Labels: honest.Labels, Audiences: honest.Audiences, Checkpoint: []byte("none")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

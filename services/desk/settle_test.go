@@ -264,7 +264,7 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 	must(t, err)
 	texts := map[string]string{}
 	must(t, json.Unmarshal(raw, &texts))
-	for _, code := range append([]string{AlarmStreamChanged, AlarmWithheld, AlarmLogCut, AlarmUnreadable}, enduring...) {
+	for _, code := range append([]string{AlarmStreamChanged, AlarmWithheld, AlarmLost, AlarmLogCut, AlarmFrozen, AlarmUnreadable}, enduring...) {
 		for _, group := range []string{"alarm-title", "alarm-means", "alarm-do"} {
 			if texts[group+"."+code] == "" {
 				t.Errorf("no text %s.%s", group, code)

@@ -49,11 +49,11 @@ func TestAdversary_L01_SizesThatNoLogHas(t *testing.T) {
 		text := translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: honest.Root}.Text()
 		note, leaf := signedByNotary(text), make([]byte, 32)
 		for _, leaves := range []*logv1.Leaves{
-			{Start: size, FirstSequence: size + 1, Checkpoint: note},
-			{Start: 4, FirstSequence: 5, Checkpoint: note},
-			{Start: size - 1, FirstSequence: size, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{""}, Checkpoint: note},
-			{Start: 4, FirstSequence: size, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: note},
-			{Start: 4, FirstSequence: 5, Epoch: size, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: note},
+			{Start: size, Checkpoint: note},
+			{Start: 4, Checkpoint: note},
+			{Start: size - 1, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{""}, Checkpoint: note},
+			{Start: 4, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: note},
+			{Start: 4, Epoch: size, Hashes: leaf, Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: note},
 		} {
 			w.send(leaves)
 		}
@@ -71,7 +71,7 @@ func TestAdversary_L01_SizesThatNoLogHas(t *testing.T) {
 // Labels without leaves are not signed by anybody: nothing is waited for.
 func TestLabelsWithoutLeavesHoldNothingUp(t *testing.T) {
 	w, d, _ := mirrored(t)
-	w.send(&logv1.Leaves{Start: 4, FirstSequence: 5, Audiences: []string{"region"}, Labels: make([]uint32, 1<<20), Checkpoint: w.note(w.checkpoint())})
+	w.send(&logv1.Leaves{Start: 4, Audiences: []string{"region"}, Labels: make([]uint32, 1<<20), Checkpoint: w.note(w.checkpoint())})
 	d.alarmed(AlarmUnreadable)
 	w.say(police)
 	d.hasCosigned(w.notarise().Size)
