@@ -21,7 +21,7 @@ func (d *Desk) forget(ctx context.Context, from uint64) error {
 	if err := d.journal.SetAside(ctx, from, time.Now()); err != nil {
 		return err
 	}
-	d.setAside++
+	d.setAside.Add(1)
 	d.book.forget(from)
 	if err := d.at("set aside"); err != nil {
 		return err

@@ -95,7 +95,7 @@ type Desk struct {
 	told     string          // the newest sentence of Status.Standing in the desk's log
 
 	reading  sync.Mutex       // held by whoever adds to the journal's messages or sets them aside
-	setAside uint64           // how often messages were
+	setAside atomic.Uint64    // how often messages were
 	doubted  int              // see doubts
 	disputed *journal.Message // of the journal; the stream has another, or none, in its place
 	closed   map[string]bool  // addresses that were taken from this country after the journal's end

@@ -17,6 +17,9 @@ func (m *mirror) turn(ctx context.Context, leaves *logv1.Leaves) error {
 	if leaves.GetEpoch() <= m.follower.Epoch() || start != m.follower.Size() || len(leaves.GetHashes()) < len(translog.Hash{}) {
 		return nil
 	}
+	if _, err := m.terms.OpenCheckpoint(leaves.GetCheckpoint()); err != nil {
+		return nil // anybody can say so: nothing is set aside for it
+	}
 	have, ok, err := m.journal.At(ctx, start)
 	if err != nil || ok && translog.LeafHash(start, have.Subject, have.Data) == translog.Hash(leaves.GetHashes()) {
 		return err

@@ -88,7 +88,7 @@ func reader(ctx context.Context, conn *stream.Conn, name, country string, sequen
 // alone proves nothing, it is used again after a loss.
 func (d *Desk) followStream(ctx context.Context) error {
 	d.reading.Lock()
-	setAside := d.setAside
+	setAside := d.setAside.Load()
 	last, any, err := d.journal.Last(ctx)
 	d.reading.Unlock()
 	if err != nil {
@@ -118,6 +118,9 @@ func (d *Desk) followStream(ctx context.Context) error {
 			}
 		}
 		if len(fetched) == 0 {
+			if err := d.still(setAside); err != nil {
+				return err
+			}
 			d.tell()
 			continue
 		}
@@ -137,14 +140,22 @@ func (d *Desk) followStream(ctx context.Context) error {
 func (d *Desk) takeIn(ctx context.Context, setAside, next uint64, fetched []stream.Message) (uint64, error) {
 	d.reading.Lock()
 	defer d.reading.Unlock()
-	if d.setAside != setAside {
-		return next, &away{errors.New("messages were set aside")}
+	if err := d.still(setAside); err != nil {
+		return next, err
 	}
 	fresh, err := d.sift(ctx, next, fetched)
 	if err != nil || len(fresh) == 0 {
 		return next, err
 	}
 	return fresh[len(fresh)-1].Index + 1, d.keep(ctx, fresh)
+}
+
+// still is an error where messages were set aside since a time: they are read again.
+func (d *Desk) still(setAside uint64) error {
+	if d.setAside.Load() != setAside {
+		return &away{errors.New("messages were set aside")}
+	}
+	return nil
 }
 
 // sift picks the messages from a log index on. Those below must be what the

@@ -77,3 +77,30 @@ func TestLabelsWithoutLeavesHoldNothingUp(t *testing.T) {
 	d.hasCosigned(w.notarise().Size)
 	same(t, "alarm", "", d.Status().Alarm)
 }
+
+// A new epoch that nobody has signed takes nothing out of the journal.
+func TestAnEpochThatIsNotSignedSetsNothingAside(t *testing.T) {
+	w, d, _ := mirrored(t)
+	d.has(w.say(police))
+	w.send(&logv1.Leaves{Start: 4, Epoch: 1, Hashes: make([]byte, 32), Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: []byte("none")})
+	d.alarmed(AlarmUnreadable)
+	aside, err := d.journal.Unlogged(t.Context())
+	must(t, err)
+	same(t, "messages that were set aside", 0, len(aside))
+	d.hasCosigned(w.notarise().Size)
+}
+
+// What was set aside, and is still in the stream, is read again at once: nothing
+// new need come after it.
+func TestWhatWasSetAsideIsReadAgain(t *testing.T) {
+	w, d, _ := mirrored(t)
+	index := w.say(police)
+	d.has(index)
+	must(t, d.forget(t.Context(), index))
+	until(t, "the message is journaled again", func() bool {
+		_, ok, err := d.journal.At(t.Context(), index)
+		return err == nil && ok
+	})
+	d.has(index)
+	d.hasCosigned(w.notarise().Size)
+}
