@@ -8,6 +8,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/services/desk/journal"
 )
 
 // raised waits for an alarm that need not be the only one.
@@ -25,6 +26,16 @@ func (r *running) raised(code string) (have, got string) {
 		return false
 	})
 	return have, got
+}
+
+// says waits for an alarm with some words, which is the one that the desk shows.
+func (r *running) says(words string) (alarm journal.Alarm) {
+	r.w.t.Helper()
+	until(r.w.t, "an alarm says "+words, func() bool {
+		alarm, _ = r.alarms.gravest()
+		return strings.Contains(alarm.What, words) && r.Status().Alarm == alarm.What
+	})
+	return alarm
 }
 
 // The hub, or somebody with it, lets everything that is signed end somewhere. No
@@ -70,16 +81,15 @@ func TestAdversary_L08_Frozen(t *testing.T) {
 				w.notarise()
 				d.hasCosigned(3)
 			}
-			have, _ := d.raised(AlarmFrozen)
-			var alarm string
-			until(t, "it names what waits", func() bool { alarm = d.Status().Alarm; return strings.Contains(alarm, test.says) })
-			_, rest, _ := strings.Cut(alarm, test.says)
+			alarm := d.says(test.says)
+			same(t, "code", AlarmFrozen, alarm.Code)
+			_, rest, _ := strings.Cut(alarm.What, test.says)
 			since, err := time.Parse("2006-01-02 15:04:05", rest[:len("2006-01-02 15:04:05")])
 			must(t, err)
 			if since.Before(began) || since.After(time.Now()) {
 				t.Errorf("since %v, but it began after %v", since, began)
 			}
-			signedBy(t, have, map[bool]uint64{false: 2, true: 3}[test.signed])
+			signedBy(t, string(alarm.Have), map[bool]uint64{false: 2, true: 3}[test.signed])
 			same(t, "witnessed", uint64(2), d.Status().WitnessedSize)
 			test.thaw(w)
 			w.cosign("XA", w.checkpoint())

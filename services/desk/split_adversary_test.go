@@ -56,13 +56,10 @@ func (w *world) latest(country string) (note []byte) {
 // good. The side with one country of three gets no quorum, and says so.
 func TestAdversary_L04_SplitViewKeptApart(t *testing.T) {
 	_, _, xa, xb, xc := split(t)
-	have, _ := xb.alarmed(AlarmFrozen)
-	signedBy(t, have, 3)
-	status := xb.Status()
-	same(t, "witnessed at XB", uint64(0), status.WitnessedSize)
-	if !strings.Contains(status.Alarm, "from message 0 on is not witnessed since ") {
-		t.Errorf("XB does not say what waits, and since when: %s", status.Alarm)
-	}
+	alarm := xb.says("from message 0 on is not witnessed since ")
+	same(t, "code", AlarmFrozen, alarm.Code)
+	signedBy(t, string(alarm.Have), 3)
+	same(t, "witnessed at XB", uint64(0), xb.Status().WitnessedSize)
 	for _, d := range []*running{xa, xc} {
 		same(t, "alarm at "+d.config.Country, "", d.Status().Alarm)
 	}
