@@ -57,7 +57,7 @@ func (m Maker) Replace(path string, data []byte, mode fs.FileMode) error {
 	if err := m.Make(Rename, path, func() error { return os.Rename(staged, path) }); err != nil {
 		return err
 	}
-	return m.syncDirectory(filepath.Dir(path))
+	return m.SyncDirectory(filepath.Dir(path))
 }
 
 // fill makes a file that nobody has open, with a mode of its own.
@@ -93,7 +93,7 @@ func (m Maker) RemoveAll(path string) error {
 	if err := m.Make(Remove, path, func() error { return os.RemoveAll(path) }); err != nil {
 		return err
 	}
-	return m.syncDirectory(filepath.Dir(path))
+	return m.SyncDirectory(filepath.Dir(path))
 }
 
 // MakeDirectory makes a directory where there is none, with those above it, and
@@ -112,11 +112,11 @@ func (m Maker) MakeDirectory(path string, mode fs.FileMode) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return m.syncDirectory(above)
+	return m.SyncDirectory(above)
 }
 
-// syncDirectory makes names in a directory survive a power cut too.
-func (m Maker) syncDirectory(path string) error {
+// SyncDirectory makes names in a directory survive a power cut too.
+func (m Maker) SyncDirectory(path string) error {
 	directory, err := os.Open(path)
 	if err != nil {
 		return err

@@ -108,3 +108,44 @@ func (t Tile) Data(r tlog.HashReader) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// CheckTiles verifies that tiles hold what the tree of size leaves with this root
+// has there. read gives the data of a tile: of the given ones, and of those between them
+// and the root. It holds all that it reads in memory.
+func CheckTiles(size uint64, root Hash, tiles []Tile, read func(Tile) ([]byte, error)) error {
+	if err := checkSize(size); err != nil {
+		return err
+	}
+	var inside []int64
+	for _, t := range tiles {
+		hashes, from := size>>(tileHeight*t.Level), t.Index<<tileHeight
+		if t.Level > maxTileLevel || t.Index > size || from >= hashes || t.Width != int(min(tileWidth, hashes-from)) {
+			return malformed("a tree of %d leaves has no %s", size, t.Path())
+		}
+		inside = append(inside, tlog.StoredHashIndex(tileHeight*int(t.Level), int64(from)))
+	}
+	// Reading one hash of a tile, it verifies all of it against the tree.
+	verifying := tlog.TileHashReader(tlog.Tree{N: int64(size), Hash: root}, tilesBy(read))
+	if _, err := verifying.ReadHashes(inside); err != nil {
+		return fmt.Errorf("checking tiles of a tree of %d leaves: %w", size, err)
+	}
+	return nil
+}
+
+// tilesBy reads tiles for tlog by a function.
+type tilesBy func(Tile) ([]byte, error)
+
+func (tilesBy) Height() int { return tileHeight }
+
+func (r tilesBy) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	all := make([][]byte, len(tiles))
+	for i, t := range tiles {
+		var err error
+		if all[i], err = r(Tile{Level: uint64(t.L), Index: uint64(t.N), Width: t.W}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (tilesBy) SaveTiles([]tlog.Tile, [][]byte) {}

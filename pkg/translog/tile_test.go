@@ -149,3 +149,43 @@ func FuzzParseTilePath(f *testing.F) {
 		}
 	})
 }
+
+// What is checked is all of a tile, and nothing else is accepted.
+func TestCheckTiles(t *testing.T) {
+	const size = 256*256 + 300
+	hashes := grow(t, size)
+	root, err := TreeRoot(size, hashes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := NewTiles(0, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	honest := func(tile Tile) ([]byte, error) { return tile.Data(hashes) }
+	if err := CheckTiles(size, root, all, honest); err != nil {
+		t.Fatal(err)
+	}
+	for _, tile := range []Tile{all[0], all[100], all[len(all)-1], {0, 256, 256}, {0, 257, 44}, {1, 0, 256}, {1, 1, 1}, {2, 0, 1}} {
+		for _, at := range []int{0, 32*tile.Width/2 + 7, 32*tile.Width - 1} {
+			err := CheckTiles(size, root, []Tile{tile}, func(asked Tile) ([]byte, error) {
+				data, err := asked.Data(hashes)
+				if asked == tile {
+					data[at] ^= 1
+				}
+				return data, err
+			})
+			if err == nil {
+				t.Errorf("%s is accepted with byte %d flipped", tile.Path(), at)
+			}
+		}
+	}
+	for _, tile := range []Tile{{0, 257, 43}, {0, 257, 256}, {0, 258, 1}, {1, 1, 2}, {2, 0, 2}, {3, 0, 1}, {6, 0, 1}, {0, 1 << 60, 256}} {
+		if err := CheckTiles(size, root, []Tile{tile}, honest); err == nil {
+			t.Errorf("%+v is accepted", tile)
+		}
+	}
+	if err := CheckTiles(1<<62, root, all, honest); err == nil {
+		t.Error("a tree of 2^62 leaves is accepted")
+	}
+}

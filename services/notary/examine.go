@@ -25,7 +25,7 @@ func Examine(_ context.Context, config Config) []checkup.Check {
 	}
 	checks = append(checks, checkup.Good("charter", "digest %s", config.Charter.Digest))
 	// Before the store: what was published by then is stored.
-	published, err := (&store{directory: config.Directory}).published()
+	published, err := (&store{directory: config.Directory}).publishedSize()
 	if err != nil {
 		return append(checks, checkup.Bad("leaves", "keep a copy of the directory; check the disk", "%v", err))
 	}

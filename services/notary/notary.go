@@ -21,6 +21,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/notary/outside"
@@ -33,17 +34,30 @@ type Config struct {
 	Charter   registry.Charter
 	Key       crypto.Signer     // Ed25519, the charter's notary key
 	NextKey   crypto.Signer     // likewise, for sizes for which the charter names it; nil: none
-	Stream    stream.Config     // as stream.NotaryUser, in the hub's own account
+	Stream    stream.Config     // as stream.NotaryUser, a standby as stream.StandbyUser
 	Listen    string            // host:port where the tiles are served; empty: nowhere
 	Witnesses []outside.Witness // outside of the log; asked to cosign what is published
 	Interval  time.Duration     // between checkpoints; 0: 200 ms
+	Standby   bool              // follows the log, and publishes only while no other notary does
+	Patience  time.Duration     // how long a standby lets leaves wait before it does; 0: 5 s
 	Logger    *slog.Logger      // nil: silent
+
+	faults faults
+}
+
+// faults are what a test injects; the zero value is none.
+type faults struct {
+	disk    disk.Maker
+	publish func(do func() error) error // around the publication of leaves
+	step    func(name string) error     // after each step that leaves a trace; an error is a crash there
 }
 
 const (
 	defaultInterval = 200 * time.Millisecond
+	defaultPatience = 5 * time.Second
 	maxLeaves       = 4096 // leaves of one message on log.leaves
 	maxSpan         = 1e5  // likewise where the sizes between had a notary that did not sign; 3.3 MB
+	sweepAtOnce     = 8    // tiles that are read again at each turn
 	retryAfter      = 250 * time.Millisecond
 )
 
@@ -67,6 +81,9 @@ type Notary struct {
 	conn   *stream.Conn
 	log    *slog.Logger
 
+	whole   bool // this process has read all leaves of the store from the stream
+	settled bool // the tiles were found to be of the published tree
+
 	listener net.Listener // nil: the tiles are not served
 }
 
@@ -75,6 +92,9 @@ type Notary struct {
 func New(config Config) (*Notary, error) {
 	if config.Interval == 0 {
 		config.Interval = defaultInterval
+	}
+	if config.Patience == 0 {
+		config.Patience = defaultPatience
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -88,29 +108,35 @@ func New(config Config) (*Notary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
-	leaves, err := openStore(config.Directory)
+	leaves, err := openStore(config.Directory, config.faults.disk)
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
+	known.disk = config.faults.disk
 	n := &Notary{config: config, origin: origin, keys: keys, store: leaves, trust: known, log: config.Logger}
-	if err := known.open(leaves); err != nil {
-		n.log.Warn("reading the whole stream again", "reason", err)
-		if err := n.back(0); err != nil {
-			return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
-		}
-	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
 	}
 	return n, nil
 }
 
-// open finds the tiles and reaches out.
+// open takes in what is on disk, and reaches out. A store that contradicts itself,
+// or the registry that is kept, is read again.
 func (n *Notary) open() error {
-	var err error
+	n.whole = n.store.size == 0
+	err := n.store.verify()
+	if err == nil {
+		err = n.trust.open(n.store)
+	}
+	if err != nil {
+		if err := n.again(err); err != nil {
+			return err
+		}
+	}
 	if n.tiles, err = tiles.Open(n.shelf(), n.trust.policies()); err != nil {
 		return err
 	}
+	n.tiles.Disk = n.config.faults.disk
 	if n.circle, err = n.witnesses(); err != nil {
 		return err
 	}
@@ -136,6 +162,14 @@ func (n *Notary) back(size uint64) error {
 	return nil
 }
 
+// again begins the store anew: its leaves are read from the stream, and have to lead
+// to the published root.
+func (n *Notary) again(reason error) error {
+	n.log.Warn("reading the whole stream again", "reason", reason)
+	n.whole = true
+	return n.back(0)
+}
+
 // Run signs checkpoints until ctx ends. A hub that is away is waited for; a
 // stream that was altered ends it with ErrAltered, a charter that names another
 // notary's key with ErrReplaced.
@@ -147,102 +181,140 @@ func (n *Notary) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return n.store.close()
-		case errors.Is(err, ErrAltered), errors.Is(err, ErrReplaced), errors.Is(err, errStore):
+		case errors.Is(err, errAgain):
+			continue
+		case errors.Is(err, ErrAltered), errors.Is(err, ErrReplaced), errors.Is(err, errStore), errors.Is(err, errCrash):
 			return errors.Join(fmt.Errorf("notary: %w", err), n.store.close())
 		}
 		n.log.Warn("starting again from the newest checkpoint", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryAfter):
-		}
+		pause(ctx, retryAfter)
 	}
 }
 
 // errStore marks faults of the own disk: the store must be opened anew.
 var errStore = errors.New("leaf store")
 
+// errAgain says that the store is read again from its beginning.
+var errAgain = errors.New("the leaf store is read again")
+
+// errCrash marks a crash that a test plays: nothing more is done after it.
+var errCrash = errors.New("crashed")
+
+// step is where a test crashes the notary.
+func (n *Notary) step(name string) error {
+	if n.config.faults.step == nil {
+		return nil
+	}
+	if err := n.config.faults.step(name); err != nil {
+		return fmt.Errorf("%w: %w", errCrash, err)
+	}
+	return nil
+}
+
 // follow runs from the newest published checkpoint until something fails.
 func (n *Notary) follow(ctx context.Context) error {
-	p, err := n.resume(ctx)
+	p, t, err := n.resume(ctx)
 	if err != nil {
 		return err
 	}
-	reader, err := n.conn.Reader(ctx, stream.Events, stream.NotaryUser)
+	reader, err := n.conn.Reader(ctx, stream.Events, n.user())
 	if err != nil {
 		return err
 	}
-	if p.size > 0 && p.size == n.store.size { // a crash may have come between publication and tiles
-		if err := n.shelve(p); err != nil {
-			return err
+	messages, err := n.anchor(ctx, reader, p, t)
+	if err != nil {
+		return err
+	}
+	for w := (watch{}); ; {
+		began := time.Now()
+		if len(messages) == 0 {
+			err = n.atEnd(ctx, reader, p, t)
+		} else {
+			err = n.take(t, messages)
 		}
-	}
-	t := &taken{start: n.store.size}
-	// A message's sequence is its index plus one.
-	if err := reader.Reset(ctx, t.start+1); err != nil {
-		return err
-	}
-	for {
-		messages, err := reader.Fetch(ctx, maxLeaves, time.Second)
 		if err != nil {
 			return err
 		}
-		if len(messages) == 0 {
-			if err := n.atEnd(ctx, reader); err != nil {
-				return err
-			}
-			continue
-		}
-		began := time.Now()
-		if err := n.take(t, messages); err != nil {
-			return err
-		}
-		if err := n.publish(ctx, p, t); err != nil {
+		if err := n.turn(ctx, &w, p, t); err != nil {
 			return err
 		}
 		if err := reader.Ack(); err != nil {
 			return err
 		}
-		if len(messages) < maxLeaves {
+		if err := n.step("acknowledged"); err != nil {
+			return err
+		}
+		if 0 < len(messages) && len(messages) < maxLeaves {
 			pause(ctx, n.config.Interval-time.Since(began))
+		}
+		if messages, err = reader.Fetch(ctx, maxLeaves, n.wait()); err != nil {
+			return err
 		}
 	}
 }
 
+// turn publishes what is due, and looks after the tiles.
+func (n *Notary) turn(ctx context.Context, w *watch, p *publication, t *taken) error {
+	due, err := n.due(ctx, w, p, t)
+	if err != nil {
+		return err
+	}
+	if due {
+		if err := n.publish(ctx, w, p, t); err != nil {
+			return err
+		}
+	}
+	return n.sweep()
+}
+
 // resume looks where the published log stands, and goes back to there.
-func (n *Notary) resume(ctx context.Context) (*publication, error) {
+func (n *Notary) resume(ctx context.Context) (*publication, *taken, error) {
 	p, err := n.published(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	// A log stream that was set back would have this notary sign other roots for
-	// sizes that it has signed.
-	switch known, err := n.store.published(); {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %v", errStore, err)
-	case p.size < known:
-		return nil, fmt.Errorf("%w: the log stream ends at %d leaves, and %d were published", ErrAltered, p.size, known)
+	if err := n.known(p); err != nil {
+		return nil, nil, err
 	}
-	if p.size > n.store.size {
-		return p, nil
+	size := min(p.size, n.store.size)
+	if known, ok := n.vouched(); ok && p.size > n.store.size {
+		size = known
 	}
-	if err := n.agree(p); err != nil {
-		return nil, err
+	frontier, err := n.store.frontier(size)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %v", errStore, err)
+	}
+	if size == p.size {
+		if err := n.agree(p, frontier.Root()); err != nil {
+			return nil, nil, err
+		}
 	}
 	// Nobody has seen what was stored and not published: it is read again, so
 	// that a torn write never becomes a leaf.
-	return p, n.back(p.size)
+	if err := n.back(size); err != nil {
+		return nil, nil, err
+	}
+	t := &taken{frontier: frontier}
+	if size < p.size {
+		return p, t, nil
+	}
+	return p, t, n.keep(p) // a crash may have come between publication and tiles
 }
 
 // atEnd is for when there is nothing to read: it ends a notary that waits for
-// sizes that it may not sign.
-func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader) error {
+// sizes that it may not sign, or for leaves that the stream has not.
+func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader, p *publication, t *taken) error {
 	next := n.store.size + 1
-	if _, signer := n.keys.largest(n.trust.policies(), n.store.size, next); signer != nil {
+	_, signer := n.keys.largest(n.trust.policies(), n.store.size, next)
+	if signer != nil && p.size <= t.end() {
 		return nil
 	}
 	// The hub may be slow, and the update that names this notary not here yet.
 	if left, err := reader.Pending(ctx); err != nil || left > 0 {
 		return err
+	}
+	if p.size > t.end() {
+		return n.ended(ctx, reader, p, t)
 	}
 	return fmt.Errorf("%w from size %d on", ErrReplaced, next)
 }

@@ -197,27 +197,6 @@ func TestLostLeafStoreIsReadAgainAndCompared(t *testing.T) {
 	h.followTo(8)
 }
 
-func TestAlteredTreeIsNeverSignedOver(t *testing.T) {
-	h := newHouse(t)
-	h.start()
-	h.publish(5)
-	h.followTo(6)
-	if err := h.stop(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(h.directory, "hashes")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[6*32] ^= 1 // the root of the first four leaves
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.publish(1)
-	h.ends(notary.ErrAltered)
-}
-
 // The hub has lost its disk and begins the log anew. A notary that went along
 // would sign second roots for sizes that it has signed.
 func TestLogThatBeginsAnewIsNeverSigned(t *testing.T) {

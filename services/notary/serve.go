@@ -16,12 +16,49 @@ import (
 func (n *Notary) shelf() string { return filepath.Join(n.config.Directory, "tiles") }
 
 // shelve writes the tiles of what is published: nobody finds a size there that
-// the log stream has not.
+// the log stream has not. Tiles of another tree, under a checkpoint that the charter's
+// notary has signed, are proof of a fork, and left as they are.
 func (n *Notary) shelve(p *publication) error {
+	if !n.settled {
+		if err := n.matching(p); err != nil {
+			return err
+		}
+	}
 	if err := n.tiles.Publish(p.size, p.note, n.store); err != nil {
 		return fmt.Errorf("%w: %v", errStore, err)
 	}
 	n.circle.Offer(p.size, p.note)
+	return nil
+}
+
+// matching opens the tiles again, now that the registry is known as far as they can
+// go, and holds them against the tree.
+func (n *Notary) matching(p *publication) error {
+	if err := n.tiles.Find(n.trust.policies()); err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
+	if size, root := n.tiles.Newest(); size > 0 {
+		own, err := n.store.frontier(size)
+		if err != nil || own.Root() != root {
+			return fmt.Errorf("%w: the tiles are of another tree of %d leaves than the published one of %d", ErrAltered, size, p.size)
+		}
+	}
+	n.settled = true
+	return nil
+}
+
+// sweep reads some tiles again.
+func (n *Notary) sweep() error {
+	if !n.settled {
+		return nil
+	}
+	mended, err := n.tiles.Sweep(sweepAtOnce, n.store)
+	if err != nil {
+		return fmt.Errorf("%w: %v", errStore, err)
+	}
+	for _, path := range mended {
+		n.log.Warn("a tile was damaged and is written again", "path", path)
+	}
 	return nil
 }
 

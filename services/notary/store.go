@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -18,17 +17,20 @@ const hashSize = 32
 
 // store holds the hashes of the tree in tlog's storage order, in one file that
 // only grows. What append has returned from is on disk: nothing is signed before.
-// A crash inside append leaves a tail that belongs to no whole leaf; open cuts it off.
+// A crash inside append leaves a tail that belongs to no whole leaf; open cuts it
+// off. What is on disk after a fault is not known here: then it is opened again,
+// and of what it holds only that counts which leads to a published root.
 type store struct {
 	directory string
+	disk      disk.Maker
 	lock      *os.File // two notaries on one store would tear it
 	file      *os.File
 	size      uint64 // leaves
 	held      uint64 // hashes
 }
 
-func openStore(directory string) (*store, error) {
-	if err := os.MkdirAll(directory, 0o700); err != nil {
+func openStore(directory string, maker disk.Maker) (*store, error) {
+	if err := maker.MakeDirectory(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("leaf store: %w", err)
 	}
 	lock, err := daemon.Lock(directory)
@@ -39,8 +41,8 @@ func openStore(directory string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), lock.Close())
 	}
-	s := &store{directory: directory, lock: lock, file: file}
-	if err := s.recover(); err != nil {
+	s := &store{directory: directory, disk: maker, lock: lock, file: file}
+	if err := errors.Join(maker.SyncDirectory(directory), s.recover()); err != nil {
 		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), s.close())
 	}
 	return s, nil
@@ -51,7 +53,10 @@ func (s *store) recover() error {
 	if err := s.measure(); err != nil {
 		return err
 	}
-	return s.file.Truncate(int64(s.held) * hashSize)
+	if err := s.cut(s.held); err != nil {
+		return err
+	}
+	return s.disk.Make(disk.Sync, s.file.Name(), s.file.Sync) // a sync before may have failed
 }
 
 // measure finds the largest tree whose hashes are all here.
@@ -96,10 +101,14 @@ func (s *store) append(leaves []translog.Hash) error {
 	for _, hash := range fresh.hashes {
 		data = append(data, hash[:]...)
 	}
-	if _, err := s.file.WriteAt(data, int64(s.held)*hashSize); err != nil {
+	err := s.disk.Make(disk.Write, s.file.Name(), func() error {
+		_, err := s.file.WriteAt(data, int64(s.held)*hashSize)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("writing %d leaves: %w", len(leaves), err)
 	}
-	if err := s.file.Sync(); err != nil {
+	if err := s.disk.Make(disk.Sync, s.file.Name(), s.file.Sync); err != nil {
 		return fmt.Errorf("syncing %d leaves: %w", len(leaves), err)
 	}
 	s.held += uint64(len(fresh.hashes))
@@ -107,23 +116,33 @@ func (s *store) append(leaves []translog.Hash) error {
 	return nil
 }
 
-// published is the size of the largest checkpoint that is known to have been
-// published from this store; 0 before the first.
-func (s *store) published() (uint64, error) {
-	text, err := os.ReadFile(filepath.Join(s.directory, "published"))
+// published is the checkpoint of the largest tree that is known to have been
+// published from this store; nil before the first.
+func (s *store) published() (note []byte, err error) {
+	note, err = os.ReadFile(filepath.Join(s.directory, "published"))
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+		return nil, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseUint(string(text), 10, 64)
+	return note, err
 }
 
-// publish notes that a checkpoint of this size was published. A crash before it
-// forgets one publication, which then stands on the log stream itself.
-func (s *store) publish(size uint64) error {
-	return keyfile.Replace(filepath.Join(s.directory, "published"), strconv.AppendUint(nil, size, 10))
+// publishedSize is the size of that checkpoint, 0 before the first, whoever signed it.
+func (s *store) publishedSize() (uint64, error) {
+	note, err := s.published()
+	if err != nil || note == nil {
+		return 0, err
+	}
+	checkpoint, err := claimed(note)
+	if err != nil {
+		return 0, fmt.Errorf("the checkpoint that was published last is damaged: %w", err)
+	}
+	return checkpoint.Size, nil
+}
+
+// note keeps a checkpoint that was published. A crash before it forgets one
+// publication, which then stands on the log stream itself.
+func (s *store) note(note []byte) error {
+	return s.disk.Replace(filepath.Join(s.directory, "published"), note, 0o600)
 }
 
 // truncate drops all leaves from size on.
@@ -135,11 +154,20 @@ func (s *store) truncate(size uint64) error {
 	if held > s.held {
 		return fmt.Errorf("cannot grow from %d to %d leaves", s.size, size)
 	}
-	if err := s.file.Truncate(int64(held) * hashSize); err != nil {
+	if err := s.cut(held); err != nil {
 		return fmt.Errorf("truncating to %d leaves: %w", size, err)
 	}
 	s.size, s.held = size, held
 	return nil
+}
+
+// cut drops all hashes from a position on. It need not be on disk: what comes back
+// after a power cut was not published, and is cut off again.
+func (s *store) cut(held uint64) error {
+	if info, err := s.file.Stat(); err == nil && info.Size() == int64(held)*hashSize {
+		return nil
+	}
+	return s.disk.Make(disk.Truncate, s.file.Name(), func() error { return s.file.Truncate(int64(held) * hashSize) })
 }
 
 // leaf is the stored hash of the leaf at an index.

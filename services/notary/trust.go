@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/event"
-	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/translog"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
@@ -23,6 +23,7 @@ import (
 // crash between the two it holds updates beyond the last leaf. Those are left out
 // and come again from the stream.
 type trust struct {
+	disk    disk.Maker
 	path    string
 	charter event.Digest
 	founded translog.Policies // the charter's own
@@ -56,6 +57,7 @@ func (t *trust) open(leaves *store) error {
 		return fmt.Errorf("%s is no book of a registry", t.path)
 	}
 	t.entries = book.GetEntries()
+	t.changed = len(t.entries) > 0 // a write before may have failed and not be on disk for good
 	if err := t.fold(leaves.size); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func (t *trust) save(size uint64) error {
 	if err != nil {
 		return fmt.Errorf("encoding the registry: %w", err)
 	}
-	if err := keyfile.Replace(t.path, data); err != nil {
+	if err := t.disk.Replace(t.path, data, 0o600); err != nil {
 		return fmt.Errorf("writing the registry: %w", err)
 	}
 	t.changed = false

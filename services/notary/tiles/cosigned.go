@@ -23,7 +23,12 @@ func (d *Directory) Attach(note []byte, key translog.VKey, line []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	own := append(bytes.Clone(note), line...)
-	if err := write(filepath.Join(d.path, "witness", key.ID()), own); err != nil {
+	witness := filepath.Join(d.path, "witness")
+	err := d.Disk.MakeDirectory(witness, 0o755)
+	if err == nil {
+		err = d.Disk.Replace(filepath.Join(witness, key.ID()), own, 0o644)
+	}
+	if err != nil {
 		return fmt.Errorf("showing a cosignature: %w", err)
 	}
 	others, current := bytes.CutPrefix(d.note, note)
@@ -37,7 +42,7 @@ func (d *Directory) Attach(note []byte, key translog.VKey, line []byte) error {
 		}
 	}
 	merged = append(merged, line...)
-	if err := write(filepath.Join(d.path, "checkpoint"), merged); err != nil {
+	if err := d.Disk.Replace(filepath.Join(d.path, "checkpoint"), merged, 0o644); err != nil {
 		return fmt.Errorf("showing a cosignature: %w", err)
 	}
 	d.note = merged

@@ -11,72 +11,90 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
-// Directory holds one log's tiles. Publish is for one goroutine; Attach and Tree are for any.
+// atOnce is how many tiles are verified and written together, 8 kB each.
+const atOnce = 64
+
+// ErrSmaller says that the directory has a signed checkpoint of a larger tree.
+var ErrSmaller = errors.New("the tiles are of a larger tree")
+
+// Directory holds one log's tiles. Attach and Tree are for any goroutine, all else is for one.
 type Directory struct {
+	Disk disk.Maker // nil: makes every change
+
 	path string
-	size uint64 // of the tree whose tiles are all here
+	size uint64        // of the tree whose tiles are all here
+	root translog.Hash // of that tree
 
 	mu   sync.Mutex // guards note and the files that Attach writes
 	note []byte     // the checkpoint's file: the notary's note, cosignatures after it
+
+	level, index uint64 // of the tile that Sweep looks at next
 }
 
-// Open finds how far the tiles in a directory go, or begins there. The checkpoint
-// is written last, so all tiles of its size are there.
+// Open finds how far the tiles in a directory go, or begins there.
 func Open(path string, policies translog.Policies) (*Directory, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	d := &Directory{path: path}
+	if err := d.Disk.MakeDirectory(path, 0o755); err != nil {
 		return nil, fmt.Errorf("tiles: %w", err)
 	}
-	d := &Directory{path: path}
-	note, err := os.ReadFile(filepath.Join(path, "checkpoint"))
+	return d, d.Find(policies)
+}
+
+// Find finds again how far the tiles go, by the checkpoint that is signed under
+// these policies. It is written last, so all tiles of its size are there.
+func (d *Directory) Find(policies translog.Policies) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.size, d.root, d.note = 0, translog.Hash{}, nil
+	note, err := os.ReadFile(filepath.Join(d.path, "checkpoint"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return d, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tiles: %w", err)
+		return fmt.Errorf("tiles: %w", err)
 	}
 	// What does not verify is no beginning: all tiles are written again.
 	if checkpoint, err := policies.OpenCheckpoint(note); err == nil {
-		d.size, d.note = checkpoint.Size, note
+		d.size, d.root, d.note = checkpoint.Size, checkpoint.Root, note
 	}
-	return d, nil
+	return nil
 }
 
+// Newest is the tree whose tiles are here: its size in leaves, and its root.
+func (d *Directory) Newest() (size uint64, root translog.Hash) { return d.size, d.root }
+
 // Publish writes the tiles that a tree of this size has and the one before had
-// not, and then its checkpoint. Everything is on disk when it returns. A crash on
-// the way leaves tiles beside an older checkpoint, and the next call writes them again.
+// not, and then its checkpoint, which the caller has verified. No tile is written
+// that does not lead to the checkpoint's root. Everything is on disk when it
+// returns. A crash on the way leaves tiles beside an older checkpoint, and the next
+// call writes them again. Errors: ErrSmaller.
 func (d *Directory) Publish(size uint64, note []byte, tree tlog.HashReader) error {
 	if size < d.size {
-		d.size = 0 // the tiles are of something else than this tree
+		return fmt.Errorf("tiles: %w: of %d leaves, not %d", ErrSmaller, d.size, size)
+	}
+	root, err := rootOf(note)
+	if err != nil {
+		return fmt.Errorf("tiles: %w", err)
 	}
 	tiles, err := translog.NewTiles(d.size, size)
 	if err != nil {
 		return fmt.Errorf("tiles: %w", err)
 	}
-	for _, tile := range tiles {
-		data, err := tile.Data(tree)
-		if err != nil {
+	for len(tiles) > 0 {
+		portion := tiles[:min(atOnce, len(tiles))]
+		tiles = tiles[len(portion):]
+		if err := d.write(size, root, portion, tree); err != nil {
 			return fmt.Errorf("tiles: %w", err)
-		}
-		path := filepath.Join(d.path, filepath.FromSlash(tile.Path()))
-		if err := write(path, data); err != nil {
-			return fmt.Errorf("tiles: %w", err)
-		}
-		if tile.Full() {
-			// Its beginnings are in it.
-			if err := os.RemoveAll(path + ".p"); err != nil {
-				return fmt.Errorf("tiles: %w", err)
-			}
 		}
 	}
 	d.mu.Lock()
@@ -84,77 +102,63 @@ func (d *Directory) Publish(size uint64, note []byte, tree tlog.HashReader) erro
 	if !bytes.HasPrefix(d.note, note) { // else it is there, perhaps cosigned
 		d.note = bytes.Clone(note)
 	}
-	if err := write(filepath.Join(d.path, "checkpoint"), d.note); err != nil {
+	if err := d.Disk.Replace(filepath.Join(d.path, "checkpoint"), d.note, 0o644); err != nil {
 		return fmt.Errorf("tiles: %w", err)
 	}
-	d.size = size
+	d.size, d.root = size, root
 	return nil
 }
 
-// write puts a file that everybody may read in place, whole or not at all.
-func write(path string, data []byte) error {
-	directory := filepath.Dir(path)
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	opened, err := os.Open(directory)
-	if err != nil {
-		return err
-	}
-	return errors.Join(opened.Sync(), opened.Close())
+// rootOf reads a verified note.
+func rootOf(note []byte) (translog.Hash, error) {
+	text, _, _ := bytes.Cut(note, []byte("\n\n"))
+	checkpoint, err := translog.ParseCheckpoint(string(text) + "\n")
+	return checkpoint.Root, err
 }
 
-// Handler serves the files of a directory: full tiles for ever, partial ones and
-// the checkpoint as they are now.
-func Handler(path string) http.Handler {
-	root := http.Dir(path)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "a log is only read", http.StatusMethodNotAllowed)
-			return
+// write puts verified tiles in place.
+func (d *Directory) write(size uint64, root translog.Hash, tiles []translog.Tile, tree tlog.HashReader) error {
+	all, err := verified(size, root, tiles, tree)
+	if err != nil {
+		return err
+	}
+	for _, tile := range tiles {
+		path := d.file(tile)
+		if err := d.Disk.MakeDirectory(filepath.Dir(path), 0o755); err != nil {
+			return err
 		}
-		name := strings.TrimPrefix(r.URL.Path, "/")
-		tile, err := translog.ParseTilePath(name)
-		if err != nil && name != "checkpoint" && !cosignedPath.MatchString(name) {
-			http.NotFound(w, r)
-			return
+		if err := d.Disk.Replace(path, all[tile], 0o644); err != nil {
+			return err
 		}
-		file, openErr := root.Open("/" + name)
-		if openErr != nil {
-			http.NotFound(w, r)
-			return
+		if tile.Full() {
+			// Its beginnings are in it.
+			if err := d.Disk.RemoveAll(path + ".p"); err != nil {
+				return err
+			}
 		}
-		defer file.Close()
-		info, statErr := file.Stat()
-		if statErr != nil || info.IsDir() {
-			http.NotFound(w, r)
-			return
+	}
+	return nil
+}
+
+// verified are the tiles' data, from a tree that is held against the root first:
+// a hash that has changed on its disk goes no further.
+func verified(size uint64, root translog.Hash, tiles []translog.Tile, tree tlog.HashReader) (map[translog.Tile][]byte, error) {
+	all := map[translog.Tile][]byte{}
+	for _, tile := range tiles {
+		data, err := tile.Data(tree)
+		if err != nil {
+			return nil, err
 		}
-		switch {
-		case err != nil:
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			w.Header().Set("Cache-Control", "no-cache")
-		case tile.Full():
-			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		default:
-			// It never changes either, but goes once the tile is full.
-			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set("Cache-Control", "public, max-age=3600")
+		all[tile] = data
+	}
+	return all, translog.CheckTiles(size, root, tiles, func(tile translog.Tile) ([]byte, error) {
+		if data, ok := all[tile]; ok {
+			return data, nil
 		}
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", info.ModTime(), file)
+		return tile.Data(tree)
 	})
+}
+
+func (d *Directory) file(tile translog.Tile) string {
+	return filepath.Join(d.path, filepath.FromSlash(tile.Path()))
 }
