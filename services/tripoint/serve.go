@@ -33,6 +33,7 @@ type file struct {
 	Charter   string `yaml:"charter"`   // all: path of this party's own copy
 	Listen    string `yaml:"listen"`    // all: host:port; a notary without it serves no tiles
 	Key       string `yaml:"key"`       // notary, publisher, desk: path
+	Standby   bool   `yaml:"standby"`   // notary: publishes only while the other one does not
 	NextKey   string `yaml:"next_key"`  // the key that it is to be rotated to, where it is here already; may be missing
 
 	// How the role's key files are sealed; one of the two.
@@ -189,9 +190,13 @@ func serveNotary(ctx context.Context, s settings) error {
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, outside.Witness{URL: w.URL, VKey: w.VKey})
 	}
+	user := stream.NotaryUser
+	if s.Standby {
+		user = stream.StandbyUser
+	}
 	n, err := notary.New(notary.Config{
-		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(stream.NotaryUser),
-		Listen: s.Listen, Witnesses: witnesses, Logger: s.log,
+		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(user),
+		Listen: s.Listen, Standby: s.Standby, Witnesses: witnesses, Logger: s.log,
 	})
 	if err != nil {
 		return err
