@@ -110,8 +110,11 @@ func (h *house) watch() {
 }
 
 func (h *house) follow(ctx context.Context, reader *stream.Reader, follower *translog.Follower) error {
-	for {
+	for next := uint64(1); ; {
 		messages, err := reader.Fetch(ctx, 100, time.Second)
+		if errors.Is(err, stream.ErrMissed) {
+			err = reader.Reset(ctx, next)
+		}
 		if err != nil {
 			return err
 		}
@@ -119,6 +122,7 @@ func (h *house) follow(ctx context.Context, reader *stream.Reader, follower *tra
 			if err := h.tell(follower, m); err != nil {
 				return err
 			}
+			next = m.Sequence + 1
 		}
 		if err := reader.Ack(); err != nil {
 			return err
