@@ -30,6 +30,10 @@ const (
 	unplaced
 )
 
+func (s stray) compare(t stray) int {
+	return cmp.Or(cmp.Compare(s.class, t.class), cmp.Compare(s.Index, t.Index))
+}
+
 // maxTries bounds how many strays are tried at leaves without a message.
 const maxTries = 4 << 20
 
@@ -41,7 +45,7 @@ func (l *Log) proves(m holding.Message) bool {
 // classify finds out which leaves have a message, and which messages have no leaf.
 func (l *Log) classify(ctx context.Context) error {
 	charter := Source{Name: "the charter", Open: func(context.Context) (Records, error) { return &single{l.charter}, nil }}
-	seen := map[[sha256.Size]byte]bool{}
+	seen := map[[sha256.Size]byte]int{} // places in strays
 	for _, s := range append([]Source{charter}, l.sources...) {
 		err := s.each(ctx, func(r holding.Record) error {
 			m := r.Message
@@ -62,9 +66,12 @@ func (l *Log) classify(ctx context.Context) error {
 			case m.Known:
 				class = instead
 			}
-			if digest := digestOf(*m); !seen[digest] {
-				seen[digest] = true
-				l.strays = append(l.strays, stray{*m, class, digest})
+			found := stray{*m, class, digestOf(*m)}
+			if place, ok := seen[found.digest]; !ok {
+				seen[found.digest] = len(l.strays)
+				l.strays = append(l.strays, found)
+			} else if found.compare(l.strays[place]) < 0 {
+				l.strays[place] = found
 			}
 			return nil
 		})
@@ -131,9 +138,7 @@ func (l *Log) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(l.strays, func(a, b stray) int {
-		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.Index, b.Index))
-	})
+	slices.SortStableFunc(l.strays, stray.compare)
 	var events []chained
 	state, roots := l.state, &event.Roots{}
 	for _, s := range l.strays {

@@ -124,7 +124,7 @@ func (w *world) leaves(upTo uint64, label func(string) string) []holding.Record 
 		if n.size > upTo {
 			break
 		}
-		l := &logv1.Leaves{Start: from, Checkpoint: n.text}
+		l := &logv1.Leaves{Start: from, Checkpoint: slices.Clone(n.text)}
 		for _, m := range w.messages[from:n.size] {
 			hash := translog.LeafHash(m.Index, m.Subject, m.Data)
 			l.Hashes = append(l.Hashes, hash[:]...)
