@@ -49,7 +49,7 @@ func (h house) finish() (*Restored, error) {
 		err = os.Rename(h.restored(), h.streams())
 	}
 	if err == nil {
-		err = syncPath(h.directory)
+		err = errors.Join(syncPath(h.directory), h.clear())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("exchanging the streams for those that were restored: %w", err)

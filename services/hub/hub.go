@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -167,8 +168,12 @@ func (h *Hub) serve(streams string) error {
 		return fmt.Errorf("configuring the server: %w", err)
 	}
 	h.gate.server = h.server
-	h.server.SetLoggerV2(serverLog{h.config.Logger}, false, false, false)
+	fatal := &atomic.Pointer[string]{}
+	h.server.SetLoggerV2(serverLog{h.config.Logger, fatal}, false, false, false)
 	h.server.Start()
+	if reason := fatal.Load(); reason != nil {
+		return fmt.Errorf("the server does not start: %s", *reason)
+	}
 	if !h.server.ReadyForConnections(20 * time.Second) {
 		return errors.New("the server is not ready after 20 s: another one may hold the address or the directory")
 	}

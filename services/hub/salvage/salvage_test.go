@@ -269,4 +269,3 @@ func TestFileThatChangesBetweenReadingsIsNoticed(t *testing.T) {
 		t.Error("a file that is not there was read")
 	}
 }
-
