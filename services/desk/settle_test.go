@@ -275,3 +275,22 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// What people have settled is one fork, and not the next one.
+func TestAdversary_L03_AnotherForkAfterASettledOne(t *testing.T) {
+	w, d, directory := mirrored(t)
+	fork := func(bit byte) {
+		forged := w.checkpoint()
+		forged.Root[0] ^= bit
+		w.send(&logv1.Leaves{Start: 4, Checkpoint: w.note(forged)})
+	}
+	fork(1)
+	d.alarmed(AlarmFork)
+	must(t, d.stop())
+	settles(t, directory, AlarmFork)
+	fork(2)
+	d = w.start("XC", directory)
+	until(t, "the second fork is an alarm of its own", func() bool { return d.Status().AlarmCode == AlarmFork })
+	must(t, d.stop())
+	same(t, "number of the alarm that stands", int64(2), unsettled(t, directory, AlarmFork).Number)
+}

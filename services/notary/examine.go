@@ -19,6 +19,7 @@ import (
 // charter has them. Of config it reads Directory, Charter and the keys.
 func Examine(_ context.Context, config Config) []checkup.Check {
 	checks, _ := daemon.Examine(config.Directory)
+	checks = append(checks, examineFindings(config.Directory)...)
 	known, err := newTrust(config.Directory, config.Charter)
 	if err != nil {
 		return append(checks, checkup.Bad("charter", "configure this log's charter", "%v", err))

@@ -76,3 +76,21 @@ func TestExamineTheLeafStore(t *testing.T) {
 	}
 	h.says("directory", false, "others than its owner")
 }
+
+func TestExamineNamesFindings(t *testing.T) {
+	h := newHouse(t)
+	h.says("scrubber", true, "has found nothing")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(h.directory, "findings.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(`[{"code":"lost","from":3,"to":5,"what":"the stream has lost what was signed","seen":"2025-03-03T12:00:00Z"},{"code":"weakened","from":0,"to":0,"what":"deny_delete is unset","seen":"2025-03-03T12:00:00Z"}]`)
+	h.says("finding 1", false, "lost at indices 3 to 4 since 2025-03-03T12:00:00Z: the stream has lost")
+	h.says("finding 2", false, "weakened since 2025-03-03T12:00:00Z: deny_delete is unset")
+	put("[]")
+	h.says("scrubber", true, "no finding stands")
+	put("[")
+	h.says("scrubber", false, "findings.json")
+}
