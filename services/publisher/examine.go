@@ -99,12 +99,18 @@ func (p *Publisher) examineWaiting(ctx context.Context) (checkup.Check, error) {
 }
 
 func (p *Publisher) examineStrange(ctx context.Context) (checkup.Check, error) {
-	strange, err := p.outbox.Strange(ctx)
-	if err != nil || len(strange) == 0 {
+	var first outbox.Strange
+	count := 0
+	err := p.outbox.EachStrange(ctx, func(e outbox.Strange) {
+		if count++; count == 1 {
+			first = e
+		}
+	})
+	if err != nil || count == 0 {
 		return checkup.Good("chains", "nobody else has signed as this agency"), err
 	}
 	return checkup.Bad("chains", "if no other copy of this outbox was in use, somebody has the key: have the root of the country revoke it and enrol another. "+
-		"The events are in outbox.db, table strange", "%d accepted events of this agency are not of this outbox, the first at index %d", len(strange), strange[0].Index), nil
+		"The events are in outbox.db, table strange", "%d accepted events of this agency are not of this outbox, the first at index %d", count, first.Index), nil
 }
 
 func (p *Publisher) examineContrary(ctx context.Context) (checkup.Check, error) {

@@ -75,11 +75,10 @@ func (p *Publisher) resume(ctx context.Context) (*pursuit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
 	}
-	strange, err := p.outbox.Strange(ctx)
-	if err != nil {
+	u.strange = strangers{}
+	if err := p.outbox.EachStrange(ctx, u.strange.add); err != nil {
 		return nil, err
 	}
-	u.strange = u.strange.with(strange)
 	p.show(u)
 	return u, nil
 }

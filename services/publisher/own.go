@@ -132,8 +132,18 @@ func (j *judgement) take(ctx context.Context, o *outbox.Outbox, index uint64, m 
 	return nil
 }
 
-// strangers are the accepted events of the agency's that are not of this outbox, by chain.
-type strangers map[event.Chain][]outbox.Strange
+// strangers are the accepted events of the agency's that are not of this outbox, by
+// chain. A thief can make as many as he likes.
+type strangers map[event.Chain]estranged
+
+// estranged is a chain with such events.
+type estranged struct {
+	first []outbox.Strange // at most maxTold
+	count int              // of all
+}
+
+// maxTold is how many events a trouble names; the table strange has all of them.
+const maxTold = 10
 
 func (s strangers) with(more []outbox.Strange) strangers {
 	if len(more) == 0 {
@@ -144,23 +154,30 @@ func (s strangers) with(more []outbox.Strange) strangers {
 		all = strangers{}
 	}
 	for _, e := range more {
-		all[e.Chain] = append(slices.Clone(all[e.Chain]), e)
+		all.add(e)
 	}
 	return all
 }
 
-// maxTold is how many events a trouble names; the table strange has all of them.
-const maxTold = 10
+// add leaves what it had of the chain as it is: others read that.
+func (s strangers) add(e outbox.Strange) {
+	chain := s[e.Chain]
+	if chain.count++; chain.count <= maxTold {
+		chain.first = append(slices.Clone(chain.first), e)
+	}
+	s[e.Chain] = chain
+}
 
 // others says that somebody else signs as this agency; empty where nobody does, or
 // could: the key that it was is revoked.
 func (p *Publisher) others(view *logView, s strangers, refused misuse) string {
 	agency, _ := view.state.Agency(p.config.Country, p.config.Agency)
 	var events []outbox.Strange
-	chains := map[string]bool{}
+	count, chains := 0, map[string]bool{}
 	for chain, strange := range s {
 		if chain.Renewal == agency.KeysRevoked {
-			events = append(events, strange...)
+			events = append(events, strange.first...)
+			count += strange.count
 			chains[chain.Audience] = true
 		}
 	}
@@ -176,7 +193,7 @@ func (p *Publisher) others(view *logView, s strangers, refused misuse) string {
 	for _, e := range events[:min(len(events), maxTold)] {
 		told = append(told, fmt.Sprintf("event %s at log index %d", e.ID, e.Index))
 	}
-	if more := len(events) - maxTold; more > 0 {
+	if more := count - len(told); more > 0 {
 		told = append(told, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("somebody else signs as %s, or this outbox was restored from an old backup: %s, not handed in here. "+

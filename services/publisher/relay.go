@@ -91,7 +91,7 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 		return false, nil // follow signals when that changes
 	}
 	oldest, ok, err := p.outbox.Oldest(ctx, l.audience)
-	if err != nil || ok && (view.ended(oldest.Key, oldest.Address) != nil || view.strange[p.chain(oldest.Address, oldest.Renewal)] != nil) {
+	if err != nil || ok && (view.ended(oldest.Key, oldest.Address) != nil || view.strange[p.chain(oldest.Address, oldest.Renewal)].count > 0) {
 		return false, err
 	}
 	bounds := outbox.Bounds{Events: l.limit, Bytes: parcel.Bytes}
@@ -121,7 +121,7 @@ func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([
 	}
 	enrolled, _ := view.state.Key(key.ID)
 	chain := p.chain(audience.Address(), enrolled.Renewal)
-	if view.strange[chain] != nil {
+	if view.strange[chain].count > 0 {
 		return nil, nil // likewise
 	}
 	drafts, head, err := p.outbox.Drafts(ctx, l.audience, chain, bounds)

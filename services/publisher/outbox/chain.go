@@ -68,28 +68,27 @@ func scanHead(row *sql.Row) (event.Head, error) {
 	return event.Head{Counter: uint64(counter), Digest: event.Digest(digest), LastID: event.ID(last)}, nil
 }
 
-// Strange reads what PutLog kept, by rising index.
-func (o *Outbox) Strange(ctx context.Context) ([]Strange, error) {
+// EachStrange shows what PutLog kept, by rising index.
+func (o *Outbox) EachStrange(ctx context.Context, show func(Strange)) error {
 	rows, err := o.read.QueryContext(ctx, `SELECT log_index, address, renewal, event_id, country, agency FROM strange, owner ORDER BY log_index`)
 	if err != nil {
-		return nil, fmt.Errorf("reading strange events: %w", err)
+		return fmt.Errorf("reading strange events: %w", err)
 	}
 	defer rows.Close()
-	var all []Strange
 	for rows.Next() {
 		var s Strange
 		var index int64
 		var id []byte
 		if err := rows.Scan(&index, &s.Chain.Audience, &s.Chain.Renewal, &id, &s.Chain.Country, &s.Chain.Agency); err != nil {
-			return nil, fmt.Errorf("reading strange events: %w", err)
+			return fmt.Errorf("reading strange events: %w", err)
 		}
 		if copy(s.ID[:], id) != len(s.ID) {
-			return nil, fmt.Errorf("reading strange events: an event id has %d bytes", len(id))
+			return fmt.Errorf("reading strange events: an event id has %d bytes", len(id))
 		}
 		s.Index = uint64(index)
-		all = append(all, s)
+		show(s)
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 func putOwn(tx *sql.Tx, own []Own, strange []Strange) error {
