@@ -103,7 +103,7 @@ func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, input []byte) {
 		replay, err := audit.New(charter)
 		must(t, err)
-		p := &play{t: t, replay: replay}
+		p := &play{t: t, replay: replay, registry: registry.New(charter.Digest)}
 		for s := script(input); len(s) > 0; {
 			code := s[0] % operations
 			s = s[1:]
@@ -122,6 +122,7 @@ type play struct {
 	next                 uint64
 	events, leaves, said uint64 // messages and leaves that were given
 	tree                 translog.Frontier
+	registry             registry.State // as the replay has it
 }
 
 func (p *play) do(code byte, s *script) {
@@ -155,11 +156,17 @@ func (p *play) do(code byte, s *script) {
 
 func (p *play) event(sequence uint64, subject string, data []byte) {
 	p.events++
+	if sequence > p.next && registry.IsSubject(subject) {
+		if next, err := p.registry.Apply(sequence-1, subject, data); err == nil {
+			p.registry = next
+		}
+	}
 	must(p.t, p.replay.Event(audit.Message{Sequence: sequence, Subject: subject, Data: data}))
 	p.next = p.replay.Fed()
 }
 
-// notary signs the true root of whatever leaves the message has.
+// notary signs the true root of whatever leaves the message has, and the registry
+// that the replay has below it.
 func (p *play) notary(data []byte) {
 	l := &logv1.Leaves{}
 	if proto.Unmarshal(data, l) != nil {
@@ -172,7 +179,11 @@ func (p *play) notary(data []byte) {
 	p.leaves += uint64(len(l.GetHashes()) / 32)
 	signer, err := translog.NewNotary(registrytest.Origin, registrytest.Key("notary"))
 	must(p.t, err)
-	l.Checkpoint, err = signer.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root()})
+	c := translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root()}
+	if policies, err := p.registry.Policies(); err == nil {
+		c.Registry = policies.At(c.Size).Registry
+	}
+	l.Checkpoint, err = signer.Sign(c)
 	must(p.t, err)
 	data, err = proto.Marshal(l)
 	must(p.t, err)

@@ -181,7 +181,7 @@ func TestAdversary_L09_UnknownWitness(t *testing.T) {
 	w := newWorld(t)
 	stranger, err := translog.NewMirror(registrytest.Origin, "XD", registrytest.Key("mirror XD"))
 	must(t, err)
-	checkpoint := translog.Checkpoint{Origin: registrytest.Origin, Size: 8, Root: w.tree.Root()}
+	checkpoint := w.checkpoint(8, w.tree.Root())
 	note, err := stranger.Cosign(checkpoint, 1_700_000_000)
 	must(t, err)
 	thief, err := translog.NewMirror(registrytest.Origin, "XC", registrytest.Key("mirror XB")) // one key under two names
@@ -221,7 +221,7 @@ func TestNotarysMessagesThatDoNotFit(t *testing.T) {
 	stranger := func(w *world) []byte {
 		notary, err := translog.NewNotary(registrytest.Origin, registrytest.Key("somebody"))
 		must(w.t, err)
-		note, err := notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: 9})
+		note, err := notary.Sign(w.checkpoint(9, translog.Hash{}))
 		must(w.t, err)
 		return note
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	"github.com/tripoint/tripoint/pkg/translog"
+	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -220,6 +222,38 @@ func TestUpdateThatComesTooLate(t *testing.T) {
 	for _, f := range summary.Findings {
 		got = append(got, at(f.Code, f.Index))
 	}
-	same(t, "findings", []audit.Finding{at(audit.FindingMissing, index), at(audit.FindingMissing, index)}, got)
+	same(t, "findings", []audit.Finding{at(audit.FindingRegistry, index+1), at(audit.FindingMissing, index), at(audit.FindingMissing, index)}, got)
 	same(t, "log size", index+1, summary.LogSize)
+}
+
+// The notary leaves an update out of what it signs, from one checkpoint on. That is
+// said once, and all the rest is still looked at.
+func TestAdversary_R05_NotarySignsAnotherRegistry(t *testing.T) {
+	w := newWorld(t)
+	w.update(registrytest.AmendCharter(2, 3), founders...)
+	before := w.checkpoint(8, translog.Hash{}).Registry
+	lie := func(l *logv1.Leaves) { l.Checkpoint = w.noteOf(w.tree.Size(), w.tree.Root(), before) }
+	w.notarise(lie)
+	w.say(police, event.Seen{}, site("S-4"))
+	w.notarise(lie)
+	w.log = append(w.log, noted{leavesSubject, []byte("no leaves")})
+	w.goOn()
+	w.finds(at(audit.FindingRegistry, 9), at(audit.FindingLeaves, 10))
+}
+
+// A mirror that cosigns another registry over the true root was shown another log,
+// or lies.
+func TestMirrorCosignsAnotherRegistry(t *testing.T) {
+	w := newWorld(t)
+	mirror, err := translog.NewMirror(registrytest.Origin, "XB", registrytest.Key("mirror XB"))
+	must(t, err)
+	for _, size := range []uint64{4, 8} { // forgotten by the follower, and not
+		c := w.checkpoint(size, w.rootAt(size))
+		c.Registry[3] ^= 1
+		note, err := mirror.Cosign(c, 1_700_000_000)
+		must(t, err)
+		w.log = append(w.log, noted{cosignPrefix + "XB", note})
+	}
+	w.goOn()
+	w.finds(at(audit.FindingRegistry, 4), at(audit.FindingRegistry, 8))
 }

@@ -34,6 +34,7 @@ type Replay struct {
 	roots    event.Roots
 	policies translog.Policies
 	follower *translog.Follower
+	parted   bool             // the notary's registry is another than the stream's
 	desks    map[string]*desk // of all countries that there ever were
 	readers  *audiences       // as the registry has them now
 	sealing  *audiences       // of the newest leaf that was counted
@@ -172,6 +173,13 @@ func (r *Replay) Leaves(data []byte) {
 		return
 	}
 	batch, err := r.follower.Leaves(leaves)
+	if other, ok := errors.AsType[*translog.OtherRegistry](err); ok {
+		// Said once: the chain over the updates never comes together again.
+		r.find(FindingRegistry, other.Got.Checkpoint.Size, "%v", err)
+		r.parted = true
+		r.follower.IgnoreRegistry()
+		batch, err = r.follower.Leaves(leaves)
+	}
 	if err != nil {
 		r.refuse(err)
 		return
@@ -276,6 +284,8 @@ func (r *Replay) Cosignature(country string, note []byte) {
 		r.find(FindingCosignature, c.Size, "%s cosigned %d leaves, for which no checkpoint that holds stands before it", signer, c.Size)
 	case root != c.Root:
 		r.find(FindingFork, c.Size, "%s cosigned root %s for size %d, the notary signed %s", signer, c.Root, c.Size, root)
+	case !r.parted && c.Registry != r.policies.At(c.Size).Registry: // the notary's was found to name that one
+		r.find(FindingRegistry, c.Size, "%s cosigned registry %s for size %d, the notary signed %s", signer, c.Registry, c.Size, r.policies.At(c.Size).Registry)
 	default:
 		if _, err := r.follower.Cosignature(note); err != nil && !errors.Is(err, translog.ErrStale) {
 			r.find(FindingCosignature, c.Size, "by %s: %v", signer, err)

@@ -75,7 +75,8 @@ const (
 	FindingMissing     = "missing"     // the tree has a leaf that the stream has not
 	FindingLeaves      = "leaves"      // a notary's message that does not fit what it published before
 	FindingRollback    = "rollback"    // a smaller tree, correctly signed
-	FindingFork        = "fork"        // two roots for one size
+	FindingFork        = "fork"        // two checkpoints of one size
+	FindingRegistry    = "registry"    // a signed checkpoint that names another registry than the stream's updates make
 	FindingCosignature = "cosignature" // a cosignature that does not hold, or of a size that was not published
 	FindingSeen        = "seen"        // a publisher was shown another log
 )

@@ -181,11 +181,25 @@ func table(labels []string) (names []string, places []uint32) {
 // note is any checkpoint, correctly signed by the notary.
 func (w *world) note(size uint64, root translog.Hash) []byte {
 	w.t.Helper()
+	return w.noteOf(size, root, w.checkpoint(size, root).Registry)
+}
+
+// noteOf is note, for any registry.
+func (w *world) noteOf(size uint64, root, registry translog.Hash) []byte {
+	w.t.Helper()
 	notary, err := translog.NewNotary(registrytest.Origin, registrytest.Key(w.notary))
 	must(w.t, err)
-	note, err := notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root})
+	note, err := notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root, Registry: registry})
 	must(w.t, err)
 	return note
+}
+
+// checkpoint names any root, and the registry as it is at a size.
+func (w *world) checkpoint(size uint64, root translog.Hash) translog.Checkpoint {
+	w.t.Helper()
+	policies, err := w.registry.State.Policies()
+	must(w.t, err)
+	return translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root, Registry: policies.At(size).Registry}
 }
 
 // publish puts a message of the notary on the log stream.
@@ -225,7 +239,7 @@ func (w *world) cosignature(country string, size uint64, root translog.Hash) []b
 	}
 	mirror, err := translog.NewMirror(registrytest.Origin, country, registrytest.Key(key))
 	must(w.t, err)
-	note, err := mirror.Cosign(translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root}, 1_700_000_000)
+	note, err := mirror.Cosign(w.checkpoint(size, root), 1_700_000_000)
 	must(w.t, err)
 	return note
 }

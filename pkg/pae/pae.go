@@ -17,6 +17,7 @@ const (
 	Key        Label = "tripoint/v1/key"        // a key's identifier: role, public key
 	Leaf       Label = "tripoint/v1/leaf"       // one leaf of the log: index, subject, digest of the message
 	Registry   Label = "tripoint/v1/registry"   // a registry update, signed by roots
+	Applied    Label = "tripoint/v1/applied"    // the chain over the updates that applied: head, leaf of the next
 	Possession Label = "tripoint/v1/possession" // a registry update, signed by a key that it enrols
 	Next       Label = "tripoint/v1/next"       // the commitment to a key's successor: its public key
 	Broker     Label = "tripoint/v1/broker"     // a key of the broker, derived from the hub's secret: kind, name

@@ -1,15 +1,17 @@
 package registry
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/pae"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -25,6 +27,7 @@ type book struct {
 	openings          []Opening
 	audiences         map[string]Audience
 	retention         map[string]uint32
+	policy            translog.Policy // as settled; what registry it is of, seal says
 	terms             translog.Policies
 	owners            map[string]string // every public key that ever was: whose
 	scopes            map[scope]place
@@ -54,7 +57,7 @@ func (b *book) clone() *book {
 
 // settle recomputes what follows from the rest, and refuses a registry in which
 // nobody could decide or witness any more.
-func (b *book) settle(index uint64) error {
+func (b *book) settle() error {
 	if len(b.active()) == 0 {
 		return errors.New("no active member would be left")
 	}
@@ -68,11 +71,11 @@ func (b *book) settle(index uint64) error {
 		slices.Sort(a.Members)
 		b.audiences[id] = a
 	}
-	return b.settlePolicy(index)
+	return b.settlePolicy()
 }
 
-// settlePolicy begins a term where the signatures that count become others.
-func (b *book) settlePolicy(index uint64) error {
+// settlePolicy finds whose signatures count from now on.
+func (b *book) settlePolicy() error {
 	policy := translog.Policy{Origin: b.origin, Notary: b.notary, Mirrors: map[string]ed25519.PublicKey{}}
 	for _, country := range b.active() {
 		if mirror := b.members[country].Mirror; mirror != nil {
@@ -86,20 +89,37 @@ func (b *book) settlePolicy(index uint64) error {
 	if err := policy.Validate(); err != nil {
 		return err
 	}
-	switch last := len(b.terms) - 1; {
-	case last < 0:
-		b.terms = translog.Policies{{Policy: policy}}
-	case !reflect.DeepEqual(b.terms[last].Policy, policy):
-		b.terms = append(b.terms, translog.Term{From: index + 1, Policy: policy})
-	}
+	b.policy = policy
 	return nil
 }
 
-// seal enters an update that applies.
-func (b *book) seal(index uint64, s scope, version uint64, digest event.Digest) {
+// seal enters an update that applies, and begins its term: every update changes
+// what registry a checkpoint must name.
+func (b *book) seal(index uint64, s scope, version uint64, digest event.Digest, leaf translog.Hash) {
 	b.scopes[s] = place{version: version, previous: digest[:]}
 	b.applied[digest] = index
+	policy := b.policy
+	last := len(b.terms) - 1
+	if last < 0 {
+		policy.Registry = applied(translog.Hash{}, leaf)
+		b.terms = translog.Policies{{Policy: policy}}
+		return
+	}
+	before := b.terms[last].Policy
+	policy.Registry = applied(before.Registry, leaf)
+	if maps.EqualFunc(before.Mirrors, policy.Mirrors, sameKey) {
+		policy.Mirrors = before.Mirrors // most updates leave them: one copy serves all their terms
+	}
+	b.terms = append(b.terms, translog.Term{From: index + 1, Policy: policy})
 }
+
+// applied is the head of the chain over all updates that applied, after one more,
+// whose leaf hash fixes its index, its subject and all its bytes.
+func applied(head, leaf translog.Hash) translog.Hash {
+	return sha256.Sum256(pae.Encode(pae.Applied, head[:], leaf[:]))
+}
+
+func sameKey(a, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }
 
 func (b *book) countries(which func(Member) bool) []string {
 	var codes []string

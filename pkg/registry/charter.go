@@ -199,8 +199,15 @@ func (c retentionAmended) consents(before, after *book) []consent {
 	return charterConsents(before, after)
 }
 
-// Policies are whose signatures make a checkpoint, and a witnessed one, by the
-// checkpoint's size.
+// Policies are whose signatures make a checkpoint, and a witnessed one, and what
+// registry it must name, by the checkpoint's size. A term begins with every update
+// that applied: its Registry is the head of the chain over them,
+//
+//	head = SHA-256(PAE("tripoint/v1/applied", head before, leaf hash of the update))
+//
+// from 32 zero bytes on. So whoever knows a checkpoint can tell whether the updates
+// that he was given are all that there are below it. Refused and repeated messages
+// are no part of it.
 func (s State) Policies() (translog.Policies, error) {
 	if s.book == nil {
 		return nil, errors.New("the registry has no founding yet")

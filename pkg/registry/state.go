@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/translog"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -69,7 +70,7 @@ func (s State) Apply(index uint64, subject string, data []byte) (State, error) {
 	if err := verify(signed, s.book, next, change); err != nil {
 		return s, fmt.Errorf("%s: %w", change.scope(), err)
 	}
-	next.seal(index, change.scope(), update.GetVersion(), event.DigestOf(signed.GetUpdate()))
+	next.seal(index, change.scope(), update.GetVersion(), event.DigestOf(signed.GetUpdate()), translog.LeafHash(index, subject, data))
 	return State{charter: s.charter, book: next}, nil
 }
 
@@ -151,7 +152,7 @@ func (s State) enact(index uint64, c change) (*book, error) {
 	if err := c.enact(next, index); err != nil {
 		return nil, err
 	}
-	if err := next.settle(index); err != nil {
+	if err := next.settle(); err != nil {
 		return nil, err
 	}
 	return next, nil

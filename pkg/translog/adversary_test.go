@@ -21,7 +21,7 @@ func TestAdversary_L01_SizesRefusedAtOnce(t *testing.T) {
 	f := l.follow()
 	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for _, size := range []uint64{MaxSize + 1, 1<<62 + 1, 1<<63 - 1, math.MaxUint64} {
-		text := fmt.Sprintf("%s\n%d\n%s\n", origin, size, root)
+		text := fmt.Sprintf("%s\n%d\n%s\nregistry %s\n", origin, size, root, root)
 		start := proto.Clone(good).(*logv1.Leaves)
 		start.Start = size
 		for name, call := range map[string]func() error{

@@ -8,23 +8,27 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Checkpoint states the root of the log's tree at one size. It is C2SP
-// tlog-checkpoint without extension lines.
+// Checkpoint states the root of the log's tree at one size, and the registry that
+// its first leaves make. It is C2SP tlog-checkpoint with one extension line.
 type Checkpoint struct {
-	Origin string // names the log; also its notary's key name
-	Size   uint64 // leaves, at most MaxSize
-	Root   Hash
+	Origin   string // names the log; also its notary's key name
+	Size     uint64 // leaves, at most MaxSize
+	Root     Hash
+	Registry Hash // head of the chain over the registry's updates below Size, see registry.State.Policies
 }
 
 // maxName is the longest origin or country that is accepted, in bytes.
 const maxName = 255
 
-// Text is the note text: origin, size and root, a line each.
+// registryWord begins the extension line.
+const registryWord = "registry "
+
+// Text is the note text: origin, size, root and registry, a line each.
 func (c Checkpoint) Text() string {
-	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]))
+	return fmt.Sprintf("%s\n%d\n%s\n%s%s\n", c.Origin, c.Size,
+		base64.StdEncoding.EncodeToString(c.Root[:]), registryWord, base64.StdEncoding.EncodeToString(c.Registry[:]))
 }
 
 // check refuses a checkpoint whose text ParseCheckpoint would refuse.
@@ -38,19 +42,27 @@ func (c Checkpoint) check() error {
 // ParseCheckpoint reads what Text writes and nothing else: every accepted text
 // is the Text of its checkpoint. Its errors are *Malformed.
 func ParseCheckpoint(text string) (Checkpoint, error) {
-	lines := strings.SplitN(text, "\n", 5)
-	if len(lines) != 4 || lines[3] != "" {
-		return Checkpoint{}, malformed("a checkpoint has three lines, each with its end")
+	lines := strings.SplitN(text, "\n", 6)
+	if len(lines) != 5 || lines[4] != "" {
+		return Checkpoint{}, malformed("a checkpoint has four lines, each with its end")
 	}
 	size, err := strconv.ParseUint(lines[1], 10, 64)
 	if err != nil || strconv.FormatUint(size, 10) != lines[1] {
 		return Checkpoint{}, malformed("checkpoint size is not a plain decimal number")
 	}
-	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
-	if err != nil || len(root) != tlog.HashSize {
-		return Checkpoint{}, malformed("checkpoint root is not 32 bytes in standard base64")
+	root, err := parseHash("checkpoint root", lines[2])
+	if err != nil {
+		return Checkpoint{}, err
 	}
-	c := Checkpoint{Origin: lines[0], Size: size, Root: Hash(root)}
+	head, ok := strings.CutPrefix(lines[3], registryWord)
+	if !ok {
+		return Checkpoint{}, malformed("the fourth line of a checkpoint is not its registry")
+	}
+	registry, err := parseHash("checkpoint registry", head)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c := Checkpoint{Origin: lines[0], Size: size, Root: root, Registry: registry}
 	if err := c.check(); err != nil {
 		return Checkpoint{}, err
 	}

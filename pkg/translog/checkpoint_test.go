@@ -15,7 +15,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	for _, c := range []Checkpoint{
 		{Origin: origin, Size: 0},
 		{Origin: "ü", Size: 1, Root: Hash{1, 2, 3}},
-		{Origin: origin, Size: MaxSize, Root: testLeaf(7)},
+		{Origin: origin, Size: MaxSize, Root: testLeaf(7), Registry: testLeaf(8)},
 	} {
 		got, err := ParseCheckpoint(c.Text())
 		if err != nil {
@@ -31,34 +31,52 @@ func TestCheckpointRefusesOtherSpellings(t *testing.T) {
 	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	urlRoot := base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 32))
 	loose := root[:42] + "B=" // the last bits are not zero
+	rest := "\nregistry " + root + "\n"
+	if _, err := ParseCheckpoint("o\n1\n" + root + rest); err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
 		"empty":              "",
 		"two lines":          "o\n1\n",
-		"no last end":        "o\n1\n" + root,
-		"extension line":     "o\n1\n" + root + "\nmore\n",
+		"three lines":        "o\n1\n" + root + "\n",
+		"no last end":        strings.TrimSuffix("o\n1\n"+root+rest, "\n"),
+		"another line":       "o\n1\n" + root + rest + "more\n",
+		"an empty line more": "o\n1\n" + root + rest + "\n",
+		"registry twice":     "o\n1\n" + root + rest + rest[1:],
+		"another extension":  "o\n1\n" + root + "\nmore\n",
 		"empty extension":    "o\n1\n" + root + "\n\n",
-		"empty origin":       "\n1\n" + root + "\n",
-		"space in origin":    "a b\n1\n" + root + "\n",
-		"plus in origin":     "a+b\n1\n" + root + "\n",
-		"control in origin":  "a\x01\n1\n" + root + "\n",
-		"origin not UTF-8":   "a\xff\n1\n" + root + "\n",
-		"long origin":        strings.Repeat("a", 256) + "\n1\n" + root + "\n",
-		"leading zero":       "o\n01\n" + root + "\n",
-		"two zeros":          "o\n00\n" + root + "\n",
-		"plus sign":          "o\n+1\n" + root + "\n",
-		"minus sign":         "o\n-0\n" + root + "\n",
-		"underscore":         "o\n1_0\n" + root + "\n",
-		"hexadecimal":        "o\n0x1\n" + root + "\n",
-		"no size":            "o\n\n" + root + "\n",
-		"space before size":  "o\n 1\n" + root + "\n",
-		"above 64 bits":      "o\n18446744073709551616\n" + root + "\n",
-		"url base64":         "o\n1\n" + urlRoot + "\n",
-		"no padding":         "o\n1\n" + root[:43] + "\n",
-		"loose bits":         "o\n1\n" + loose + "\n",
-		"carriage return":    "o\n1\n" + root + "\r\n",
-		"return inside root": "o\n1\n" + root[:8] + "\r" + root[8:] + "\n",
-		"31 bytes":           "o\n1\n" + base64.StdEncoding.EncodeToString(make([]byte, 31)) + "\n",
-		"33 bytes":           "o\n1\n" + base64.StdEncoding.EncodeToString(make([]byte, 33)) + "\n",
+		"no word":            "o\n1\n" + root + "\n" + root + "\n",
+		"another word":       "o\n1\n" + root + "\nRegistry " + root + "\n",
+		"tab after the word": "o\n1\n" + root + "\nregistry\t" + root + "\n",
+		"two spaces":         "o\n1\n" + root + "\nregistry  " + root + "\n",
+		"no registry":        "o\n1\n" + root + "\nregistry \n",
+		"registry first":     "o\n1" + rest + root + "\n",
+		"31 bytes registry":  "o\n1\n" + root + "\nregistry " + base64.StdEncoding.EncodeToString(make([]byte, 31)) + "\n",
+		"url registry":       "o\n1\n" + root + "\nregistry " + urlRoot + "\n",
+		"loose registry":     "o\n1\n" + root + "\nregistry " + loose + "\n",
+		"return in registry": "o\n1\n" + root + "\nregistry " + root[:8] + "\r" + root[8:] + "\n",
+		"empty origin":       "\n1\n" + root + rest,
+		"space in origin":    "a b\n1\n" + root + rest,
+		"plus in origin":     "a+b\n1\n" + root + rest,
+		"control in origin":  "a\x01\n1\n" + root + rest,
+		"origin not UTF-8":   "a\xff\n1\n" + root + rest,
+		"long origin":        strings.Repeat("a", 256) + "\n1\n" + root + rest,
+		"leading zero":       "o\n01\n" + root + rest,
+		"two zeros":          "o\n00\n" + root + rest,
+		"plus sign":          "o\n+1\n" + root + rest,
+		"minus sign":         "o\n-0\n" + root + rest,
+		"underscore":         "o\n1_0\n" + root + rest,
+		"hexadecimal":        "o\n0x1\n" + root + rest,
+		"no size":            "o\n\n" + root + rest,
+		"space before size":  "o\n 1\n" + root + rest,
+		"above 64 bits":      "o\n18446744073709551616\n" + root + rest,
+		"url base64":         "o\n1\n" + urlRoot + rest,
+		"no padding":         "o\n1\n" + root[:43] + rest,
+		"loose bits":         "o\n1\n" + loose + rest,
+		"carriage return":    "o\n1\n" + root + "\r" + rest,
+		"return inside root": "o\n1\n" + root[:8] + "\r" + root[8:] + rest,
+		"31 bytes":           "o\n1\n" + base64.StdEncoding.EncodeToString(make([]byte, 31)) + rest,
+		"33 bytes":           "o\n1\n" + base64.StdEncoding.EncodeToString(make([]byte, 33)) + rest,
 	} {
 		var bad *Malformed
 		if c, err := ParseCheckpoint(text); !errors.As(err, &bad) {
@@ -154,6 +172,8 @@ func sameKind(err, want error) bool {
 		return errors.As(err, new(*Mismatch))
 	case *Inconsistent:
 		return errors.As(err, new(*Inconsistent))
+	case *OtherRegistry:
+		return errors.As(err, new(*OtherRegistry))
 	}
 	return errors.Is(err, want)
 }

@@ -33,7 +33,7 @@ func (f *Follower) wait(c cosignature) error {
 	if old, ok := f.pending[c.country]; ok && f.policies.admits(old) {
 		have, got := old.signed.Checkpoint, c.signed.Checkpoint
 		switch {
-		case got.Size == have.Size && got.Root != have.Root:
+		case got.Size == have.Size && got != have:
 			return &Fork{Have: old.signed, Got: c.signed}
 		case got.Size < have.Size:
 			return ErrStale
@@ -54,7 +54,7 @@ func (f *Follower) count(c cosignature) error {
 		return ErrStale
 	case !ok:
 		return ErrUnpublished
-	case have.Checkpoint.Root != c.signed.Checkpoint.Root:
+	case have.Checkpoint != c.signed.Checkpoint:
 		return &Fork{Have: have, Got: c.signed}
 	}
 	f.take(c)
@@ -81,7 +81,7 @@ func (f *Follower) countPending(batch *Batch) {
 			refuse(ErrUnknownWitness)
 		case size < at.Size:
 			refuse(ErrUnpublished)
-		case c.signed.Checkpoint.Root != at.Root:
+		case c.signed.Checkpoint != at:
 			batch.Refused = append(batch.Refused, &Fork{Have: newest, Got: c.signed})
 		default:
 			f.take(c)

@@ -46,11 +46,14 @@ func (e *Rollback) Error() string {
 	return fmt.Sprintf("the log went back from size %d to %d", e.Have.Checkpoint.Size, e.Got.Checkpoint.Size)
 }
 
-// Fork is one size with two roots, each of them signed. Have.Note and Got.Note
-// together prove it to anyone who has the keys.
+// Fork is one size with two roots, or with two registries, each of them signed.
+// Have.Note and Got.Note together prove it to anyone who has the keys.
 type Fork struct{ Have, Got Signed }
 
 func (e *Fork) Error() string {
+	if e.Have.Checkpoint.Root == e.Got.Checkpoint.Root {
+		return fmt.Sprintf("two registries for size %d: %s and %s", e.Have.Checkpoint.Size, e.Have.Checkpoint.Registry, e.Got.Checkpoint.Registry)
+	}
 	return fmt.Sprintf("two roots for size %d: %s and %s", e.Have.Checkpoint.Size, e.Have.Checkpoint.Root, e.Got.Checkpoint.Root)
 }
 
@@ -72,6 +75,18 @@ type Inconsistent struct{ Have, Got Signed }
 
 func (e *Inconsistent) Error() string {
 	return fmt.Sprintf("the log of %d leaves does not begin with the %d leaves that it had before", e.Got.Checkpoint.Size, e.Have.Checkpoint.Size)
+}
+
+// OtherRegistry is a correctly signed checkpoint that names another registry than
+// the updates known below its size make: its signer counted wrong, or an update
+// was withheld from the reader, its leaf under another label.
+type OtherRegistry struct {
+	Got  Signed
+	Want Hash
+}
+
+func (e *OtherRegistry) Error() string {
+	return fmt.Sprintf("the updates known below %d make registry %s, the checkpoint says %s", e.Got.Checkpoint.Size, e.Want, e.Got.Checkpoint.Registry)
 }
 
 // Where a caller branches and no evidence travels.

@@ -23,6 +23,7 @@ const maxKept = 1024
 // bounded whatever is sent.
 type Follower struct {
 	policies  Policies
+	anyhow    bool   // see IgnoreRegistry
 	epoch     uint64 // of the newest leaf
 	frontier  Frontier
 	again     *Frontier              // the tree as it is read once more, up to the size of frontier; nil: it is not
@@ -64,15 +65,21 @@ func NewFollower(policies Policies) (*Follower, error) {
 // known before only above the follower's size: what was judged stays judged.
 // Errors: *Malformed, ErrRewritten; none of them changes the follower.
 func (f *Follower) Adopt(policies Policies) error {
-	if err := policies.Validate(); err != nil {
+	known := f.policies.common(policies)
+	if err := policies.validate(known); err != nil {
 		return fmt.Errorf("adopting policies: %w", err)
 	}
-	if !f.policies.agree(policies, f.Size()) {
+	if !f.policies.agree(policies, known, f.Size()) {
 		return fmt.Errorf("adopting policies at size %d: %w", f.Size(), ErrRewritten)
 	}
-	f.policies = policies.clone()
+	f.policies = f.policies[:known].extend(policies[known:])
 	return nil
 }
+
+// IgnoreRegistry has the follower take in checkpoints from now on whatever registry
+// they name. It is for an audit, which has said that they name another one and
+// still looks at all the rest. A snapshot does not keep it.
+func (f *Follower) IgnoreRegistry() { f.anyhow = true }
 
 // Size is the number of leaves that the follower has.
 func (f *Follower) Size() uint64 { return f.frontier.Size() }

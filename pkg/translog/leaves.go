@@ -10,7 +10,8 @@ import (
 
 // Leaves takes in one message of the notary, wholly or, with an error, not at all.
 // Of one that is read again after Rewind, the batch has what was not known before.
-// Errors: *Malformed, *BadSignature, *Gap, *Rollback, *Fork, *Mismatch, *Inconsistent.
+// Errors: *Malformed, *BadSignature, *Gap, *Rollback, *Fork, *Mismatch, *Inconsistent,
+// *OtherRegistry.
 func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	batch, err := readLeaves(l)
 	if err != nil {
@@ -41,6 +42,9 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	if err := frontier.grow(batch, signed); err != nil {
 		return Batch{}, err
 	}
+	if err := f.names(signed); err != nil {
+		return Batch{}, err
+	}
 	f.advance(frontier, &batch, signed)
 	return batch, nil
 }
@@ -56,6 +60,15 @@ func (f *Frontier) grow(batch Batch, signed Signed) error {
 		return &Mismatch{Got: signed, Computed: root}
 	}
 	return nil
+}
+
+// names checks the registry in a checkpoint whose leaves were found to be the signed
+// ones: the updates below a size are known to whoever knows all its leaves.
+func (f *Follower) names(signed Signed) error {
+	if f.anyhow {
+		return nil
+	}
+	return f.policies.At(signed.Checkpoint.Size).admits(signed)
 }
 
 // advance takes a verified batch in. It does not fail.
@@ -115,7 +128,7 @@ func (f *Follower) compare(batch Batch, got Signed) (repeat bool, err error) {
 	if size := got.Checkpoint.Size; size <= have && len(f.kept) > 0 {
 		known, ok := f.find(size)
 		switch {
-		case ok && known.Checkpoint.Root != got.Checkpoint.Root:
+		case ok && known.Checkpoint != got.Checkpoint:
 			return false, &Fork{Have: known, Got: got}
 		case size < have:
 			return false, &Rollback{Have: f.kept[len(f.kept)-1], Got: got}

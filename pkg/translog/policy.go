@@ -12,13 +12,14 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Policy says whose signatures make a checkpoint of some size, and how many
-// cosignatures make it witnessed. Term says which sizes it is for.
+// Policy says whose signatures make a checkpoint of some size, what registry it
+// must name, and how many cosignatures make it witnessed. Term says which sizes it is for.
 type Policy struct {
-	Origin  string
-	Notary  ed25519.PublicKey
-	Mirrors map[string]ed25519.PublicKey // by country
-	Quorum  int                          // mirrors that must cosign, at least 1
+	Origin   string
+	Notary   ed25519.PublicKey
+	Mirrors  map[string]ed25519.PublicKey // by country
+	Quorum   int                          // mirrors that must cosign, at least 1
+	Registry Hash                         // see Checkpoint.Registry
 }
 
 // Validate refuses a policy under which one party could count as two, or a quorum
@@ -63,10 +64,21 @@ func (p Policy) clone() Policy {
 	return p
 }
 
-// Equal reports whether p and q accept the same signatures and ask for the same quorum.
-func (p Policy) Equal(q Policy) bool {
+// Equal reports whether p and q accept the same checkpoints and ask for the same quorum.
+func (p Policy) Equal(q Policy) bool { return p.Registry == q.Registry && p.sameSigners(q) }
+
+// sameSigners reports whether p and q accept the same signatures and ask for the same quorum.
+func (p Policy) sameSigners(q Policy) bool {
 	same := func(a, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }
 	return p.Origin == q.Origin && p.Quorum == q.Quorum && same(p.Notary, q.Notary) && maps.EqualFunc(p.Mirrors, q.Mirrors, same)
+}
+
+// admits refuses a checkpoint that names another registry.
+func (p Policy) admits(s Signed) error {
+	if s.Checkpoint.Registry != p.Registry {
+		return &OtherRegistry{Got: s, Want: p.Registry}
+	}
+	return nil
 }
 
 // cosignature is one that was verified.

@@ -89,7 +89,7 @@ func (s story) mistaken(r *rand.Rand, known, i int) Policies {
 		above = max(above, m.size)
 	}
 	if r.Intn(2) == 0 {
-		terms = append(terms, Term{above + 1, amended(terms[0].Policy, func(p *Policy) { p.Notary = publicOf(testKey(250)) })})
+		terms = append(terms, Term{above + 1, amended(terms[0].Policy, func(p *Policy) { p.Notary, p.Registry = publicOf(testKey(250)), Hash{0xee} })})
 	}
 	return terms
 }
@@ -138,10 +138,17 @@ func randomStory(t *testing.T, r *rand.Rand) story {
 	keys := []randomKeys{{notary: 100, mirrors: [4]byte{10, 20, 30, 0}, quorum: 2}}
 	s := story{terms: Policies{{0, keys[0].policy()}}}
 	for from := uint64(1 + r.Intn(8)); from < 30; from += uint64(1 + r.Intn(8)) {
-		keys = append(keys, keys[len(keys)-1].next(r))
-		s.terms = append(s.terms, Term{from, keys[len(keys)-1].policy()})
+		next := keys[len(keys)-1]
+		if r.Intn(3) > 0 { // else an update that changes no signer
+			next = next.next(r)
+		}
+		keys = append(keys, next)
+		policy := next.policy()
+		policy.Registry = Hash{byte(len(keys))}
+		s.terms = append(s.terms, Term{from, policy})
 	}
 	l := newLog(t)
+	l.policies = s.terms
 	published := []uint64{}
 	for size := uint64(r.Intn(3)); size < 30; size += uint64(1 + r.Intn(3)) {
 		l.newNotary(keys[s.terms.term(size)].notary)

@@ -45,7 +45,7 @@ func (f *Follower) Retrace(l *logv1.Leaves) error {
 
 // retrace is the tree after a message that is read again, and what is new in it.
 func (f *Follower) retrace(batch Batch, got Signed) (again Frontier, rest Batch, err error) {
-	if known, ok := f.find(got.Checkpoint.Size); ok && known.Checkpoint.Root != got.Checkpoint.Root {
+	if known, ok := f.find(got.Checkpoint.Size); ok && known.Checkpoint != got.Checkpoint {
 		return again, rest, &Fork{Have: known, Got: got}
 	}
 	switch have := f.again.Size(); {
@@ -78,6 +78,9 @@ func (f *Follower) retrace(batch Batch, got Signed) (again Frontier, rest Batch,
 // reread takes in a message that is read again, or the first of those that are not.
 func (f *Follower) reread(batch Batch, got Signed) (Batch, error) {
 	again, rest, err := f.retrace(batch, got)
+	if err == nil {
+		err = f.names(got)
+	}
 	if err != nil {
 		return Batch{}, err
 	}

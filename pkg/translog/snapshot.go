@@ -59,7 +59,7 @@ func appendBytes(out, data []byte) []byte {
 // under the policy for its size; the terms must reach as far as those that were
 // adopted when it was taken. Cosignatures that these terms do not admit are left
 // out, so that what was witnessed may not be so any more; a checkpoint that its
-// notary did not sign under these terms makes the snapshot unusable.
+// notary did not sign under these terms, or of another registry, makes the snapshot unusable.
 func NewFollowerAt(policies Policies, snapshot []byte) (*Follower, error) {
 	f, err := NewFollower(policies)
 	if err != nil {
@@ -87,6 +87,9 @@ func (f *Follower) restore(r *snapshotReader) error {
 	}
 	for range r.count() {
 		signed, err := f.policies.openCheckpoint(r.bytes())
+		if err == nil {
+			err = f.policies.At(signed.Checkpoint.Size).admits(signed)
+		}
 		if err != nil {
 			return err
 		}

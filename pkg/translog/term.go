@@ -34,16 +34,22 @@ func (p Policies) term(size uint64) int {
 
 // Validate refuses terms that leave a size without a policy or with two, a policy
 // that is not valid, and a change of the origin. Errors: *Malformed.
-func (p Policies) Validate() error {
+func (p Policies) Validate() error { return p.validate(0) }
+
+// validate is Validate where the first known terms are known to be valid.
+func (p Policies) validate(known int) error {
 	if len(p) == 0 || p[0].From != 0 {
 		return malformed("no policy from size 0 on")
 	}
-	for i, term := range p {
+	for i := known; i < len(p); i++ {
+		term := p[i]
 		if err := checkSize(term.From); err != nil {
 			return fmt.Errorf("policy %d: %w", i, err)
 		}
-		if err := term.Policy.Validate(); err != nil {
-			return fmt.Errorf("policy from size %d on: %w", term.From, err)
+		if i == 0 || !term.Policy.sameSigners(p[i-1].Policy) {
+			if err := term.Policy.Validate(); err != nil {
+				return fmt.Errorf("policy from size %d on: %w", term.From, err)
+			}
 		}
 		if i > 0 && term.From <= p[i-1].From {
 			return malformed("a policy from size %d on stands after one from %d on", term.From, p[i-1].From)
@@ -56,20 +62,43 @@ func (p Policies) Validate() error {
 }
 
 // clone shares nothing with p.
-func (p Policies) clone() Policies {
-	terms := make(Policies, len(p))
-	for i, term := range p {
-		terms[i] = Term{From: term.From, Policy: term.Policy.clone()}
+func (p Policies) clone() Policies { return Policies{}.extend(p) }
+
+// extend appends copies of terms. Those in a row with the same signers share theirs:
+// most updates of a registry change none.
+func (p Policies) extend(terms Policies) Policies {
+	for _, term := range terms {
+		last := len(p) - 1
+		if last >= 0 && term.Policy.sameSigners(p[last].Policy) {
+			head := term.Policy.Registry
+			term.Policy = p[last].Policy
+			term.Policy.Registry = head
+		} else {
+			term.Policy = term.Policy.clone()
+		}
+		p = append(p, term)
 	}
-	return terms
+	return p
 }
 
-// agree reports whether p and q have the same policy for every size up to size.
-// It suffices to compare where a term of either begins.
-func (p Policies) agree(q Policies, size uint64) bool {
+// common is a number of leading terms that p and q share. A registry's head stands
+// for all updates below it, and these for all terms: where both have one, nothing
+// before it needs to be compared. So a log's thousandth update costs as little as its first.
+func (p Policies) common(q Policies) int {
+	for i := min(len(p), len(q)) - 1; i >= 0; i-- {
+		if p[i].From == q[i].From && p[i].Policy.Registry == q[i].Policy.Registry && p[i].Policy.Registry != (Hash{}) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// agree reports whether p and q, whose first known terms are the same, have the same
+// policy for every size up to size. It suffices to compare where a term of either begins.
+func (p Policies) agree(q Policies, known int, size uint64) bool {
 	for _, terms := range []Policies{p, q} {
-		for _, term := range terms[:terms.term(size)+1] {
-			if !p.At(term.From).Equal(q.At(term.From)) {
+		for i := known; i < len(terms) && terms[i].From <= size; i++ {
+			if from := terms[i].From; !p.At(from).Equal(q.At(from)) {
 				return false
 			}
 		}
@@ -78,12 +107,18 @@ func (p Policies) agree(q Policies, size uint64) bool {
 }
 
 // OpenCheckpoint verifies the signature of the notary for the size that the note
-// states, and returns its checkpoint. Other signatures may stand beside it.
-// Errors: *Malformed, *BadSignature.
+// states, and the registry that it names, and returns its checkpoint. Other
+// signatures may stand beside it. The terms must reach as far as the registry does
+// at that size. Errors: *Malformed, *BadSignature, *OtherRegistry.
 func (p Policies) OpenCheckpoint(data []byte) (Checkpoint, error) {
 	signed, err := p.openCheckpoint(data)
+	if err == nil {
+		err = p.At(signed.Checkpoint.Size).admits(signed)
+	}
 	return signed.Checkpoint, err
 }
+
+// openCheckpoint does not look at the registry.
 
 func (p Policies) openCheckpoint(data []byte) (Signed, error) {
 	size, err := claimedSize(data)
@@ -104,7 +139,7 @@ func (p Policies) openCheckpoint(data []byte) (Signed, error) {
 // OpenCosignature verifies a note with exactly one signature of a mirror of the
 // policy for the size that the note states, and returns the mirror's country, the
 // checkpoint, and the time of the cosignature in seconds since 1970. The notary's
-// signature is not looked at. Errors: ErrUnknownWitness, *BadSignature, *Malformed.
+// signature is not looked at, nor is the registry. Errors: ErrUnknownWitness, *BadSignature, *Malformed.
 func (p Policies) OpenCosignature(data []byte) (country string, c Checkpoint, unixSeconds uint64, err error) {
 	opened, err := p.openCosignature(data)
 	if err != nil {

@@ -1,6 +1,7 @@
 package translog
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -56,6 +57,8 @@ type cosignatureVector struct {
 func computeVectors(t *testing.T) vectors {
 	t.Helper()
 	l := newLog(t)
+	l.policy.Registry = sha256.Sum256([]byte("a registry"))
+	l.policies = l.policy.Always()
 	l.add(8)
 	const at = 1_740_000_000
 	v := vectors{

@@ -123,7 +123,7 @@ func (l *testLog) at(size uint64) Checkpoint {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return Checkpoint{Origin: origin, Size: size, Root: root}
+	return Checkpoint{Origin: origin, Size: size, Root: root, Registry: l.policies.At(size).Registry}
 }
 
 func (l *testLog) sign(c Checkpoint) []byte {
@@ -168,7 +168,7 @@ func (l *testLog) must(f *Follower, m *logv1.Leaves) Batch {
 
 // forged is the true checkpoint of a size with another root.
 func (l *testLog) forged(size uint64) Checkpoint {
-	c := Checkpoint{Origin: origin, Size: size}
+	c := Checkpoint{Origin: origin, Size: size, Registry: l.policies.At(size).Registry}
 	c.Root[0] = 0xff
 	return c
 }

@@ -14,8 +14,9 @@ import (
 // Codes of alarms. They are stable: they stand in journals.
 const (
 	AlarmRollback      = "rollback"       // the notary signed a smaller tree
-	AlarmFork          = "fork"           // one size, two signed roots
+	AlarmFork          = "fork"           // one size, two signed checkpoints
 	AlarmMismatch      = "mismatch"       // a signed root that is not that of the leaves
+	AlarmRegistry      = "registry"       // a signed checkpoint that names another registry than this desk was sent
 	AlarmAltered       = "altered"        // a leaf that is not that of the bytes held here
 	AlarmMislabelled   = "mislabelled"    // a leaf labelled with another audience than its message has
 	AlarmMisplaced     = "misplaced"      // a new epoch that does not begin with a restoration
@@ -26,7 +27,7 @@ const (
 	AlarmWithheld      = "withheld"       // a message of this country's audiences has not come; the mirror waits
 	AlarmLost          = "lost"           // a message of this country's audiences that nobody has any more; the mirror goes on
 	AlarmLogCut        = "log-cut"        // the log stream ends before what was read of it; the mirror waits
-	AlarmDissent       = "dissent"        // another country has cosigned another root; the mirror goes on
+	AlarmDissent       = "dissent"        // another country has cosigned another checkpoint; the mirror goes on
 	AlarmFrozen        = "frozen"         // what was said is not in the log, or the log not witnessed, for too long
 	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is passed over
 )
@@ -34,7 +35,7 @@ const (
 // final are the alarms after which this desk never cosigns again by itself, not
 // after a restart either: people have to look at the evidence first, and settle them.
 var final = []string{
-	AlarmRollback, AlarmFork, AlarmMismatch, AlarmAltered, AlarmMislabelled,
+	AlarmRollback, AlarmFork, AlarmMismatch, AlarmRegistry, AlarmAltered, AlarmMislabelled,
 	AlarmMisplaced, AlarmForeign, AlarmStateLost, AlarmDamaged,
 }
 
@@ -45,7 +46,7 @@ var enduring = append(slices.Clone(final), AlarmDissent, AlarmLost)
 // passed are the alarms whose evidence, once people have settled it, the mirror
 // passes over where it meets the same again: what caused them adds nothing to its
 // tree. The others are judged anew at every start: see Settle.
-var passed = []string{AlarmRollback, AlarmFork, AlarmMismatch, AlarmMislabelled, AlarmDissent}
+var passed = []string{AlarmRollback, AlarmFork, AlarmMismatch, AlarmRegistry, AlarmMislabelled, AlarmDissent}
 
 // errStopped ends a loop that raised an alarm. The desk goes on serving.
 var errStopped = errors.New("stopped by an alarm")

@@ -41,7 +41,7 @@ func (m *mirror) unknown(c translog.Checkpoint, data []byte, cause error) bool {
 }
 
 // refuseCosignature judges a cosignature that was not counted. One over another
-// root is kept as evidence and said on the console: that country was shown
+// root or registry is kept as evidence and said on the console: that country was shown
 // another log, or its key is misused. Without the notary's signature it is one
 // mirror's word, so this mirror goes on: else each member could silence the rest.
 // The rest harms nobody.
@@ -49,7 +49,7 @@ func (m *mirror) refuseCosignature(ctx context.Context, cause error) error {
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
 		_, err := m.alarms.raise(ctx, journal.Alarm{
 			Code: AlarmDissent, Index: lastOf(fork.Have.Checkpoint.Size),
-			What: fmt.Sprintf("A country has cosigned another root for the log's first %d events: it was shown another log, or its key is misused.", fork.Have.Checkpoint.Size),
+			What: fmt.Sprintf("A country has cosigned another checkpoint of the log's first %d events: it was shown another log, or its key is misused.", fork.Have.Checkpoint.Size),
 			Have: fork.Have.Note, Got: fork.Got.Note,
 		})
 		return err

@@ -75,7 +75,7 @@ func TestAdversary_L02_RollbackCorrectlySigned(t *testing.T) {
 	for i, m := range w.messages[:3] {
 		must(t, small.Append(translog.LeafHash(uint64(i), m.Subject, m.Data)))
 	}
-	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
+	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root(), Registry: w.registryAt(3)})})
 	have, got := d.alarmed(AlarmRollback)
 	signedBy(t, have, 4)
 	signedBy(t, got, 3)

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -307,18 +308,38 @@ func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 			rollback.Got.Checkpoint.Size, rollback.Have.Checkpoint.Size), string(rollback.Have.Note), string(rollback.Got.Note))
 	}
 	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.stop(ctx, AlarmFork, lastOf(fork.Have.Checkpoint.Size), fmt.Sprintf("There are two signed roots for the log's first %d events: somebody was shown another log.",
+		return m.stop(ctx, AlarmFork, lastOf(fork.Have.Checkpoint.Size), fmt.Sprintf("There are two signed checkpoints of the log's first %d events: somebody was shown another log.",
 			fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
 	}
 	if other, ok := errors.AsType[*translog.Inconsistent](cause); ok {
 		return m.stop(ctx, AlarmFork, lastOf(other.Have.Checkpoint.Size), fmt.Sprintf("The log of %d events that is shown now does not begin with the %d events of before: somebody is shown another log.",
 			other.Got.Checkpoint.Size, other.Have.Checkpoint.Size), string(other.Have.Note), string(other.Got.Note))
 	}
+	if other, ok := errors.AsType[*translog.OtherRegistry](cause); ok {
+		return m.otherRegistry(ctx, other)
+	}
 	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
 		return m.stop(ctx, AlarmMismatch, lastOf(mismatch.Got.Checkpoint.Size), fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
 			mismatch.Got.Checkpoint.Size), mismatch.Computed.String(), string(mismatch.Got.Note))
 	}
 	return m.passOver(ctx, cause, data)
+}
+
+// otherRegistry is for a signed checkpoint whose registry is not that of the updates
+// in this desk's journal, which it keeps for ever: the alarm names the newest.
+func (m *mirror) otherRegistry(ctx context.Context, other *translog.OtherRegistry) error {
+	size := other.Got.Checkpoint.Size
+	newest := "none"
+	updates, err := m.journal.Registry(ctx, 0, size-1)
+	if err != nil {
+		return err
+	}
+	if n := len(updates); n > 0 {
+		newest = fmt.Sprintf("index %d, %s, SHA-256 %s", updates[n-1].Index, updates[n-1].Subject, event.DigestOf(updates[n-1].Data))
+	}
+	return m.stop(ctx, AlarmRegistry, lastOf(size), fmt.Sprintf(
+		"The notary has signed another registry for the log's first %d events than the updates make that this desk was sent: it counted otherwise, or an update was withheld from this desk.",
+		size), fmt.Sprintf("registry %s below size %d\n%d messages on registry subjects, newest: %s\n", other.Want, size, len(updates), newest), string(other.Got.Note))
 }
 
 // passOver leaves out what proves nothing: anybody between notary and desk could

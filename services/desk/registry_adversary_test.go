@@ -7,6 +7,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/translog"
 )
 
 // The hub keeps an update from one desk, which would go on with an old registry.
@@ -25,6 +26,58 @@ func TestAdversary_L14_WithheldUpdate(t *testing.T) {
 	}
 	must(t, d.stop())
 	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
+}
+
+// The hub keeps a revocation from one desk, and says on the log stream that its leaf
+// is for an audience that this country is not in. Labels are not signed; but every
+// checkpoint names the registry.
+func TestAdversary_L14_WithheldUpdateUnderAnotherLabel(t *testing.T) {
+	w, d, directory := mirrored(t)
+	must(t, d.stop())
+	w.consumer(stream.Events, "XC", []string{"reg.charter.>", "reg.member.>", "evt.region.>"})
+	d = w.start("XC", directory, impatient)
+	w.book.Next = uint64(len(w.messages))
+	subject, message := w.book.Message(t, registrytest.RevokeKey(registrytest.AgencyOwner("XA", "police"), 0), "root XA")
+	w.publish(stream.Message{Subject: subject, Data: message})
+	w.book.Take(t, subject, message)
+	leaves := w.unsigned()
+	same(t, "labels", []string{""}, leaves.Audiences)
+	leaves.Audiences = []string{"pair"}
+	w.send(leaves)
+	have, got := d.alarmed(AlarmRegistry)
+	same(t, "registry in evidence", w.registryAt(5), signedBy(t, got, 5).Registry)
+	if !strings.Contains(have, w.registryAt(4).String()) {
+		t.Errorf("the evidence does not have the registry that this desk knows: %s", have)
+	}
+	must(t, d.stop())
+	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
+}
+
+// The notary leaves a revocation out of the registry that it signs.
+func TestAdversary_R05_NotarySignsAnOlderRegistry(t *testing.T) {
+	w, d, directory := mirrored(t)
+	before := w.registryAt(4)
+	w.amend(registrytest.RevokeKey(registrytest.AgencyOwner("XB", "border"), 0), "root XB")
+	leaves := w.unsigned()
+	tree := w.tree.Clone()
+	must(t, tree.Append(translog.Hash(leaves.Hashes)))
+	leaves.Checkpoint = w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 5, Root: tree.Root(), Registry: before})
+	w.send(leaves)
+	have, got := d.alarmed(AlarmRegistry)
+	same(t, "registry in evidence", before, signedBy(t, got, 5).Registry)
+	if !strings.Contains(have, w.registryAt(5).String()) || !strings.Contains(have, "index 4, reg.key.revoked") {
+		t.Errorf("the evidence does not have the registry that this desk knows: %s", have)
+	}
+	must(t, d.stop())
+	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
+	d = w.start("XC", directory)
+	w.notarise()
+	d.has(w.say(police))
+	if d.Status().Alarm == "" {
+		t.Error("after a restart the alarm is forgotten")
+	}
+	must(t, d.stop())
+	same(t, "newest cosigned size after a restart", uint64(4), slices.Max(w.cosigned("XC")))
 }
 
 // older is a world whose registry has changed, a desk that knows it, and the

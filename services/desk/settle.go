@@ -35,7 +35,7 @@ const maxWords = 500
 // case: never a smaller size, never a second root for one, nothing that disagrees with
 // what the desk holds.
 //
-//   - rollback, fork, mismatch, mislabelled, dissent: it passes over the message
+//   - rollback, fork, mismatch, registry, mislabelled, dissent: it passes over the message
 //     that was accused, and goes on along its own tree. Where the notary goes on along
 //     another, that is another alarm.
 //   - state-lost: the key that signed what the journal does not know is never used

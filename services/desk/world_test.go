@@ -217,7 +217,7 @@ func (w *world) unsigned() *logv1.Leaves {
 		out.Hashes = append(out.Hashes, hash[:]...)
 		out.Labels = append(out.Labels, places[label])
 	}
-	out.Checkpoint = w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root()})
+	out.Checkpoint = w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root(), Registry: w.registryAt(tree.Size())})
 	return out
 }
 
@@ -251,7 +251,15 @@ func (w *world) notarise() translog.Checkpoint {
 }
 
 func (w *world) checkpoint() translog.Checkpoint {
-	return translog.Checkpoint{Origin: registrytest.Origin, Size: w.tree.Size(), Root: w.tree.Root()}
+	return translog.Checkpoint{Origin: registrytest.Origin, Size: w.tree.Size(), Root: w.tree.Root(), Registry: w.registryAt(w.tree.Size())}
+}
+
+// registryAt is the registry that an honest checkpoint of a size names.
+func (w *world) registryAt(size uint64) translog.Hash {
+	w.t.Helper()
+	policies, err := w.book.State.Policies()
+	must(w.t, err)
+	return policies.At(size).Registry
 }
 
 // cosign is a country's cosignature, as its mirror key makes it.

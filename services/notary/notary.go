@@ -1,6 +1,7 @@
 // Package notary turns the stream into a transparency log: a leaf for every
 // message, a tree over the leaves, and signed checkpoints. It judges no event, and
-// folds the registry for one thing alone: whose key signs which size.
+// folds the registry for two things alone: whose key signs which size, and the head
+// of the updates that applied, which every checkpoint names.
 // It is trusted for nothing that a country's mirror does not check.
 //
 // Order, so that it never signs a root that its disk could forget: read, keep the

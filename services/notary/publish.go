@@ -301,7 +301,8 @@ func (n *Notary) message(size, epoch uint64, signer *translog.Notary, t *taken) 
 	if stored, err := translog.TreeRoot(size, n.store); err != nil || stored != root {
 		return nil, nil, fmt.Errorf("%w: of %d leaves it has the root %s, which should be %s, error %v", errStore, size, stored, root, err)
 	}
-	note, err = signer.Sign(translog.Checkpoint{Origin: n.origin, Size: size, Root: root})
+	registry := n.trust.policies().At(size).Registry // at the size that is signed: what was read may go further
+	note, err = signer.Sign(translog.Checkpoint{Origin: n.origin, Size: size, Root: root, Registry: registry})
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing the checkpoint of %d leaves: %w", size, err)
 	}

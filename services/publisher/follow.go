@@ -405,6 +405,7 @@ func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
 	var fork *translog.Fork
 	var rollback *translog.Rollback
 	var other *translog.Inconsistent
+	var registry *translog.OtherRegistry
 	switch {
 	case errors.As(err, &fork):
 		p.accuse(err, fork.Have, fork.Got)
@@ -412,11 +413,16 @@ func (p *Publisher) refuse(u *pursuit, sequence uint64, err error) {
 		p.accuse(err, rollback.Have, rollback.Got)
 	case errors.As(err, &other):
 		p.accuse(err, other.Have, other.Got)
+	case errors.As(err, &registry):
+		// An update may be withheld here: nobody knows by whom and to whom may be published.
+		p.blind.Store(true)
+		p.accuse(err, translog.Signed{}, registry.Got)
 	}
 }
 
-// accuse keeps the proof of two statements that cannot both be true. It stands
-// until the publisher is started again: it is for people to settle.
+// accuse keeps the proof of two statements that cannot both be true, or of one that
+// is not what this publisher was sent. It stands until the publisher is started again:
+// it is for people to settle.
 func (p *Publisher) accuse(err error, have, got translog.Signed) {
 	if p.troubles.note("the log contradicts itself", err.Error()) {
 		p.config.Logger.Error("proof", "error", err, "have", string(have.Note), "got", string(got.Note))

@@ -158,7 +158,8 @@ func TestQuorumAndNoLessWitnesses(t *testing.T) {
 	p.untilStored(1)
 	c := n.checkpoint(2)
 	w.cosign(c, "XB", "XB")
-	other := translog.Checkpoint{Origin: c.Origin, Size: c.Size, Root: translog.Hash{1}}
+	other := c
+	other.Root = translog.Hash{1}
 	w.cosign(other, "XA")
 	p.until("the lie is noticed", halted("the log contradicts itself"))
 	if s := p.status(); s.GetWitnessed() != 0 || s.GetWitnessedSize() != 0 {

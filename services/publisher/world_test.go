@@ -245,10 +245,12 @@ type notary struct {
 	reader   *stream.Reader
 	signer   *translog.Notary
 	frontier translog.Frontier
+	registry registry.State
 	last     uint64 // sequence of its last message on log.leaves
 
-	Label func(index uint64, label string) string // lies about an audience
-	Hash  func(index uint64, hash translog.Hash) translog.Hash
+	Label    func(index uint64, label string) string // lies about an audience
+	Hash     func(index uint64, hash translog.Hash) translog.Hash
+	Registry func(head translog.Hash) translog.Hash
 }
 
 func (w *world) notary() *notary {
@@ -259,7 +261,7 @@ func (w *world) notary() *notary {
 	}
 	w.t.Cleanup(conn.Close)
 	connected(w.t, conn)
-	n := &notary{w: w, conn: conn}
+	n := &notary{w: w, conn: conn, registry: registry.New(registrytest.Charter(w.t).Digest)}
 	if n.reader, err = conn.Reader(context.Background(), stream.Events, stream.NotaryUser); err != nil {
 		w.t.Fatal(err)
 	}
@@ -296,6 +298,12 @@ func (n *notary) checkpoint(size uint64) translog.Checkpoint {
 		}
 	}
 	c := translog.Checkpoint{Origin: registrytest.Origin, Size: n.frontier.Size(), Root: n.frontier.Root()}
+	if policies, err := n.registry.Policies(); err == nil {
+		c.Registry = policies.At(c.Size).Registry
+	}
+	if n.Registry != nil {
+		c.Registry = n.Registry(c.Registry)
+	}
 	n.publish(leaves, c)
 	return c
 }
@@ -304,6 +312,11 @@ func (n *notary) add(leaves *logv1.Leaves, table map[string]uint32, m stream.Mes
 	n.w.t.Helper()
 	index := n.frontier.Size()
 	hash, label := translog.LeafHash(index, m.Subject, m.Data), verdict.Label(m.Subject)
+	if registry.IsSubject(m.Subject) {
+		if next, err := n.registry.Apply(index, m.Subject, m.Data); err == nil {
+			n.registry = next
+		}
+	}
 	if n.Hash != nil {
 		hash = n.Hash(index, hash)
 	}

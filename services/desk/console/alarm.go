@@ -61,7 +61,7 @@ type notes []string
 // Only says whether all evidence of such alarms is notes.
 func (n notes) Only(code string) bool { return slices.Contains(n, code) }
 
-var noteCodes = notes{"rollback", "fork", "mismatch", "state-lost", "damaged", "withheld", "dissent"}
+var noteCodes = notes{"rollback", "fork", "mismatch", "registry", "state-lost", "damaged", "withheld", "dissent"}
 
 func (c *Console) alarms(r *http.Request, current session) (response, error) {
 	before, err := index(r.URL.Query().Get("before"))

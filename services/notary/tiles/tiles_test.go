@@ -60,7 +60,7 @@ func (f *forest) grow(from, to uint64) []byte {
 	}
 	root, err := translog.TreeRoot(to, f)
 	must(f.t, err)
-	note, err := f.notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: to, Root: root})
+	note, err := f.notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: to, Root: root, Registry: f.policies.At(to).Registry})
 	must(f.t, err)
 	return note
 }
