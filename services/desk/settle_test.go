@@ -52,7 +52,7 @@ func (w *world) rollsBack() {
 	for i, m := range w.messages[:3] {
 		must(w.t, small.Append(translog.LeafHash(uint64(i), m.Subject, m.Data)))
 	}
-	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root()})})
+	w.send(&logv1.Leaves{Start: 3, Checkpoint: w.note(translog.Checkpoint{Origin: registrytest.Origin, Size: 3, Root: small.Root(), Registry: w.registryAt(3)})})
 }
 
 func TestASettledAlarmIsPassedOver(t *testing.T) {

@@ -64,7 +64,7 @@ func claimed(note []byte) (translog.Checkpoint, error) {
 }
 
 // agree checks that the charter's notary signed what was published, and that the
-// own tree, which reaches as far, has that root.
+// own registry and tree, which reach as far, are what it names.
 func (n *Notary) agree(p *publication, root translog.Hash) error {
 	if p.sequence == 0 {
 		return nil

@@ -179,3 +179,30 @@ func TestKeptRegistry(t *testing.T) {
 		})
 	}
 }
+
+// A checkpoint names the registry at the size that it is of, wherever the notary has
+// read to, and however the update came: folded, restored from its disk, or read anew.
+func TestCheckpointsNameTheRegistry(t *testing.T) {
+	h := newHouse(t)
+	h.next = registrytest.Key("notary 2")
+	h.publish(1)
+	h.update(registrytest.RevokeKey(registrytest.AgencyOwner("XC", "border"), 0), "root XC")
+	h.replace("notary 2") // sizes up to 3 are the old key's: signed when 5 are read
+	h.publish(1)
+	h.start()
+	h.followTo(5)
+	h.stopped()
+	h.update(registrytest.RevokeKey(registrytest.AgencyOwner("XB", "border"), 0), "root XB")
+	h.start()
+	h.followTo(6)
+	h.stopped()
+	must(t, os.RemoveAll(h.directory))
+	h.update(registrytest.AmendRetention("case", 7), "root XA", "root XB", "root XC")
+	h.start()
+	policies, err := h.registry.State.Policies()
+	must(t, err)
+	if c, ok := h.followTo(7).Checkpoint(); !ok || c.Registry != policies.At(7).Registry || c.Registry == policies.At(6).Registry {
+		t.Errorf("the checkpoint of 7 leaves names registry %s", c.Registry)
+	}
+	h.stopped()
+}

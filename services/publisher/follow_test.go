@@ -169,6 +169,31 @@ func TestQuorumAndNoLessWitnesses(t *testing.T) {
 	p.until("two are enough", func(s *publisherv1.GetStatusResponse) bool { return s.GetWitnessed() == 1 })
 }
 
+// The notary names another registry than the updates make: one may be withheld from
+// this publisher, which then does not know by whom and to whom it may publish.
+func TestAdversary_R05_NotarySignsAnotherRegistry(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	directory := t.TempDir()
+	p := w.start(directory)
+	promised := p.publish(report("a"))
+	p.untilStored(1)
+	n.Registry = func(head translog.Hash) translog.Hash { head[0] ^= 1; return head }
+	c := n.checkpoint(2)
+	for range 2 {
+		p.until("the lie is noticed", halted("the log contradicts itself: the updates known below 2 make registry"))
+		promised = append(promised, p.publish(report(fmt.Sprint("after ", len(promised))))...)
+		w.cosign(c, "XA", "XB", "XC")
+		p.stop()
+		p = w.start(directory)
+	}
+	p.until("nothing more is published", func(s *publisherv1.GetStatusResponse) bool {
+		return s.GetWaiting() == 2 && s.GetStored() == 1 && s.GetWitnessedSize() == 0
+	})
+	w.judge().checkAll(t, promised[:1], nil)
+}
+
 func TestRestartGoesOnWhereItWas(t *testing.T) {
 	w := newWorld(t)
 	n := w.notary()

@@ -261,7 +261,7 @@ func (w *world) notary() *notary {
 	}
 	w.t.Cleanup(conn.Close)
 	connected(w.t, conn)
-	n := &notary{w: w, conn: conn, registry: registry.New(registrytest.Charter(w.t).Digest)}
+	n := &notary{w: w, conn: conn, registry: registry.New(w.charter.Digest)}
 	if n.reader, err = conn.Reader(context.Background(), stream.Events, stream.NotaryUser); err != nil {
 		w.t.Fatal(err)
 	}

@@ -98,7 +98,9 @@ func (w *world) sign() translog.Checkpoint {
 	for _, m := range w.messages[w.tree.Size():] {
 		must(w.t, w.tree.Append(translog.LeafHash(m.Index, m.Subject, m.Data)))
 	}
-	c := translog.Checkpoint{Origin: registrytest.Origin, Size: w.tree.Size(), Root: w.tree.Root()}
+	policies, err := w.book.State.Policies()
+	must(w.t, err)
+	c := translog.Checkpoint{Origin: registrytest.Origin, Size: w.tree.Size(), Root: w.tree.Root(), Registry: policies.At(w.tree.Size()).Registry}
 	signer, err := translog.NewNotary(registrytest.Origin, registrytest.Key(w.notary))
 	must(w.t, err)
 	text, err := signer.Sign(c)
