@@ -181,3 +181,31 @@ func TestAdoptManyUpdates(t *testing.T) {
 		t.Error("the follower has other terms")
 	}
 }
+
+// A log stream that is read again must name the registry that it named before.
+func TestRereadOfAnotherRegistry(t *testing.T) {
+	l := newLog(t)
+	l.policies = registryTerms()
+	first, second := l.add(2), l.add(3)
+	f := l.follow(first, second)
+	f.Rewind()
+	told := l.at(2)
+	told.Registry = Hash{9}
+	lie := &logv1.Leaves{Hashes: first.Hashes, Audiences: first.Audiences, Labels: first.Labels, Checkpoint: l.sign(told)}
+	if _, err := f.Leaves(lie); !sameKind(err, &Fork{}) {
+		t.Errorf("a size that is kept: error = %v, want Fork", err)
+	}
+	for _, country := range []string{"AA", "BB"} { // size 2 is forgotten once 5 is witnessed
+		if _, err := f.Cosignature(l.cosign(country, l.at(5), 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Leaves(lie); !sameKind(err, &OtherRegistry{}) {
+		t.Errorf("a size that is not kept: error = %v, want OtherRegistry", err)
+	}
+	l.must(f, first)
+	l.must(f, second)
+	if f.Rewound() {
+		t.Error("it is still read again")
+	}
+}
