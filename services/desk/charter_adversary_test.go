@@ -45,7 +45,11 @@ func TestAdversary_L07_FirstContactUnderAnotherCharter(t *testing.T) {
 			for i, m := range w.messages {
 				must(t, root.Append(translog.LeafHash(uint64(i), m.Subject, m.Data)))
 			}
-			leaves.Checkpoint, err = notary.Sign(translog.Checkpoint{Origin: founding.Origin, Size: 2, Root: root.Root()})
+			state, err := foreign.State()
+			must(t, err)
+			policies, err := state.Policies()
+			must(t, err)
+			leaves.Checkpoint, err = notary.Sign(translog.Checkpoint{Origin: founding.Origin, Size: 2, Root: root.Root(), Registry: policies.At(2).Registry})
 			must(t, err)
 			w.send(leaves)
 

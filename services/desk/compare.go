@@ -68,10 +68,20 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 		return m.stop(ctx, AlarmMislabelled, new(message.Index), fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
 			string(message.Data), published)
 	}
-	if state, _ := m.book.known(); message.Index == 0 && !state.Founded() {
-		return m.stop(ctx, AlarmForeign, new(message.Index), "The log begins with another charter than the one that this desk was given.", string(m.charter), string(message.Data))
+	if m.foreign(message) {
+		return m.stopForeign(ctx, message)
 	}
 	return m.heard(ctx, message)
+}
+
+// foreign reports whether a message is a beginning of the log that is not this desk's charter.
+func (m *mirror) foreign(message journal.Message) bool {
+	state, _ := m.book.known()
+	return message.Index == 0 && !state.Founded()
+}
+
+func (m *mirror) stopForeign(ctx context.Context, message journal.Message) error {
+	return m.stop(ctx, AlarmForeign, new(message.Index), "The log begins with another charter than the one that this desk was given.", string(m.charter), string(message.Data))
 }
 
 // await returns once the journal has every message that the leaves speak of and

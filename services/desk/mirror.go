@@ -329,6 +329,13 @@ func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
 // in this desk's journal, which it keeps for ever: the alarm names the newest.
 func (m *mirror) otherRegistry(ctx context.Context, other *translog.OtherRegistry) error {
 	size := other.Got.Checkpoint.Size
+	first, err := m.journal.Messages(ctx, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(first) > 0 && m.foreign(first[0]) {
+		return m.stopForeign(ctx, first[0])
+	}
 	newest := "none"
 	updates, err := m.journal.Registry(ctx, 0, size-1)
 	if err != nil {
