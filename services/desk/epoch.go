@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -17,7 +18,7 @@ func (m *mirror) turn(ctx context.Context, leaves *logv1.Leaves) error {
 	if leaves.GetEpoch() <= m.follower.Epoch() || start != m.follower.Size() || len(leaves.GetHashes()) < len(translog.Hash{}) {
 		return nil
 	}
-	if _, err := m.terms.OpenCheckpoint(leaves.GetCheckpoint()); err != nil {
+	if !m.signed(leaves.GetCheckpoint(), start) {
 		return nil // anybody can say so: nothing is set aside for it
 	}
 	have, ok, err := m.journal.At(ctx, start)
@@ -29,6 +30,18 @@ func (m *mirror) turn(ctx context.Context, leaves *logv1.Leaves) error {
 	}
 	m.terms = nil
 	return m.setAside(ctx, start)
+}
+
+// signed reports whether the notary has signed a note, by the registry as it is
+// journaled, or as it was at a size: what came after that may be what is set aside.
+func (m *mirror) signed(note []byte, size uint64) bool {
+	_, err := m.terms.OpenCheckpoint(note)
+	if _, ok := errors.AsType[*translog.OtherRegistry](err); ok || err == nil {
+		return true
+	}
+	before := m.terms.At(size)
+	_, err = translog.OpenCheckpoint(note, before.Origin, before.Notary)
+	return err == nil
 }
 
 // restored checks that the first message of a new epoch says so: else the hub could

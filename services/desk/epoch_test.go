@@ -9,10 +9,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
 // restore loses the server and makes another with what was signed, each message at
@@ -111,6 +113,36 @@ func TestAdversary_S03_RestoredWithoutWhatWasNotSigned(t *testing.T) {
 	fresh := w.desk("XB")
 	fresh.has(said)
 	same(t, "view", fresh.digest(), d.digest())
+	same(t, "entries", fresh.entries(), d.entries())
+}
+
+// What was not signed were updates of the registry, a new key of the notary among
+// them: after the restoration one lies elsewhere and the other nowhere.
+func TestAdversary_S03_RestoredWithUpdatesElsewhere(t *testing.T) {
+	w := newWorld(t)
+	directory := t.TempDir()
+	w.say(police)
+	w.notarise()
+	heads, book := maps.Clone(w.agency), *w.book
+	d := w.start("XA", directory)
+	d.hasCosigned(2)
+	form := registrytest.Form("later", "XA", "XB")
+	w.amend(&registryv1.Update{Change: &registryv1.Update_CharterAmended{CharterAmended: &registryv1.CharterAmended{NotaryKey: registrytest.Public("notary 2")}}},
+		"root XA", "root XB", "root XC", "notary 2")
+	d.has(w.amend(form, "root XA", "root XB"))
+	must(t, d.stop())
+
+	w.book = &book
+	w.restore(heads)
+	form = registrytest.Form("later", "XA", "XB")
+	index := w.amend(form, "root XA", "root XB")
+	w.notarise()
+	d = w.start("XA", directory)
+	d.hasCosigned(4)
+	d.has(index)
+	d.sound()
+	fresh := w.desk("XB")
+	fresh.has(index)
 	same(t, "entries", fresh.entries(), d.entries())
 }
 
