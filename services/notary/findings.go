@@ -1,40 +1,21 @@
 package notary
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/checkup"
+	"github.com/tripoint/tripoint/services/notary/scrub"
 )
-
-// finding is a fault of the streams that stands, as the file findings.json in a
-// notary's directory has it.
-type finding struct {
-	Code string    `json:"code"`
-	From uint64    `json:"from"` // log index
-	To   uint64    `json:"to"`   // exclusive
-	What string    `json:"what"` // in plain words, with what to do
-	Seen time.Time `json:"seen"` // for the first time
-}
 
 // examineFindings says what the scrubber has found and still stands.
 func examineFindings(directory string) []checkup.Check {
-	path := filepath.Join(directory, "findings.json")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return []checkup.Check{checkup.Good("scrubber", "it has found nothing, or has not looked yet")}
-	}
-	var findings []finding
-	if err == nil {
-		err = json.Unmarshal(data, &findings)
-	}
+	findings, err := scrub.Read(directory)
 	if err != nil {
-		return []checkup.Check{checkup.Bad("scrubber", "start the notary again: it reads the stream again, and finds again what is wrong", "%s: %v", path, err)}
+		return []checkup.Check{checkup.Bad("scrubber", "start the notary again: it reads the stream again, and finds again what is wrong", "%v", err)}
+	}
+	if findings == nil {
+		return []checkup.Check{checkup.Good("scrubber", "it has found nothing, or has not looked yet")}
 	}
 	if len(findings) == 0 {
 		return []checkup.Check{checkup.Good("scrubber", "no finding stands")}

@@ -26,6 +26,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/notary/outside"
+	"github.com/tripoint/tripoint/services/notary/scrub"
 	"github.com/tripoint/tripoint/services/notary/tiles"
 )
 
@@ -41,6 +42,8 @@ type Config struct {
 	Interval  time.Duration     // between checkpoints; 0: 200 ms
 	Standby   bool              // follows the log, and publishes only while no other notary does
 	Patience  time.Duration     // how long a standby lets leaves wait before it does; 0: 5 s
+	Scrub     scrub.Pace        // how fast the stream is read again, to compare it with the tree
+	Replicas  int               // how many servers must keep each stream, at least; 0: 1
 	Logger    *slog.Logger      // nil: silent
 
 	faults faults
@@ -79,6 +82,7 @@ type Notary struct {
 	trust  *trust
 	tiles  *tiles.Directory
 	circle *outside.Circle
+	signed signed
 	conn   *stream.Conn
 	log    *slog.Logger
 
@@ -141,6 +145,7 @@ func (n *Notary) open() error {
 	if n.circle, err = n.witnesses(); err != nil {
 		return err
 	}
+	n.openSigned()
 	if n.config.Listen != "" {
 		if n.listener, err = net.Listen("tcp", n.config.Listen); err != nil {
 			return fmt.Errorf("listening: %w", err)
@@ -168,6 +173,7 @@ func (n *Notary) back(size uint64) error {
 func (n *Notary) again(reason error) error {
 	n.log.Warn("reading the whole stream again", "reason", reason)
 	n.whole = true
+	n.signed.none()
 	return n.back(0)
 }
 
@@ -177,14 +183,17 @@ func (n *Notary) again(reason error) error {
 func (n *Notary) Run(ctx context.Context) error {
 	defer n.conn.Close()
 	defer n.serve(ctx)()
+	stopScrubbing := n.scrub(ctx)
 	for {
 		err := n.follow(ctx)
 		switch {
 		case ctx.Err() != nil:
+			stopScrubbing(false)
 			return n.store.close()
 		case errors.Is(err, errAgain):
 			continue
 		case errors.Is(err, ErrAltered), errors.Is(err, ErrReplaced), errors.Is(err, errStore), errors.Is(err, errCrash):
+			stopScrubbing(errors.Is(err, ErrAltered))
 			return errors.Join(fmt.Errorf("notary: %w", err), n.store.close())
 		}
 		n.log.Warn("starting again from the newest checkpoint", "error", err)

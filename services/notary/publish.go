@@ -143,6 +143,9 @@ func (n *Notary) keep(p *publication) error {
 	if err := n.step("noted"); err != nil {
 		return err
 	}
+	if err := n.stands(p); err != nil {
+		return err
+	}
 	if err := n.shelve(p); err != nil {
 		return err
 	}
