@@ -19,6 +19,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/holding"
 	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -117,7 +118,18 @@ func signedLeaves(t *testing.T, messages []holding.Message) *logv1.Leaves {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if leaves.Checkpoint, err = notary.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root()}); err != nil {
+	state := registry.New(registrytest.Charter(t).Digest)
+	for _, m := range messages {
+		if next, err := state.Apply(m.Index, m.Subject, m.Data); err == nil {
+			state = next
+		}
+	}
+	policies, err := state.Policies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := translog.Checkpoint{Origin: registrytest.Origin, Size: tree.Size(), Root: tree.Root(), Registry: policies.At(tree.Size()).Registry}
+	if leaves.Checkpoint, err = notary.Sign(c); err != nil {
 		t.Fatal(err)
 	}
 	return leaves

@@ -194,14 +194,16 @@ func TestNewestCosignatureOfEachMirror(t *testing.T) {
 	other := newWorld(t)
 	other.say(pair)
 	c := other.sign()
-	small := translog.Checkpoint{Origin: registrytest.Origin, Size: 3}
+	policies, err := w.book.State.Policies()
+	must(t, err)
+	at := func(size uint64, root translog.Hash) translog.Checkpoint {
+		return translog.Checkpoint{Origin: registrytest.Origin, Size: size, Root: root, Registry: policies.At(size).Registry}
+	}
 	var tree translog.Frontier
 	for _, m := range w.messages[:3] {
 		must(t, tree.Append(translog.LeafHash(m.Index, m.Subject, m.Data)))
 	}
-	small.Root = tree.Root()
-	large := translog.Checkpoint{Origin: registrytest.Origin, Size: 7, Root: w.tree.Root()}
-	between := translog.Checkpoint{Origin: registrytest.Origin, Size: 5, Root: w.tree.Root()}
+	small, between, large := at(3, tree.Root()), at(5, w.tree.Root()), at(7, w.tree.Root())
 	newest := w.cosign("XA", large, 9)
 	l := w.finds(7, nil, w.desk("desk XA", 7, 7).with(
 		w.cosign("XA", small, 10), newest, w.cosign("XA", large, 8), w.cosign("XB", small, 5),
