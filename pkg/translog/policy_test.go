@@ -3,6 +3,7 @@ package translog
 import (
 	"crypto/ed25519"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +27,15 @@ func TestPolicyValidate(t *testing.T) {
 		"long mirror key":         func(p *Policy) { p.Mirrors["AA"] = make([]byte, 33) },
 		"empty country":           func(p *Policy) { p.Mirrors[""] = publicOf(testKey(9)) },
 		"country with a slash":    func(p *Policy) { p.Mirrors["A/B"] = publicOf(testKey(9)) },
+		"long origin":             func(p *Policy) { p.Origin = strings.Repeat("o", maxName+1) },
+		"origin with a plus":      func(p *Policy) { p.Origin = "a+b" },
+		"origin not UTF-8":        func(p *Policy) { p.Origin = "a\xff" },
+		"origin with a line end":  func(p *Policy) { p.Origin = "a\n" },
+		"long notary key":         func(p *Policy) { p.Notary = make([]byte, 33) },
+		"no mirror key":           func(p *Policy) { p.Mirrors["AA"] = nil },
+		"long country":            func(p *Policy) { p.Mirrors[strings.Repeat("A", maxName+1)] = publicOf(testKey(9)) },
+		"country with a space":    func(p *Policy) { p.Mirrors["A A"] = publicOf(testKey(9)) },
+		"country with a nul":      func(p *Policy) { p.Mirrors["A\x00"] = publicOf(testKey(9)) },
 		"country with a plus":     func(p *Policy) { p.Mirrors["A+B"] = publicOf(testKey(9)) },
 	} {
 		p := testPolicy()

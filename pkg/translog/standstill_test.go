@@ -50,3 +50,27 @@ func TestStandstillExcused(t *testing.T) {
 		t.Errorf("an excuse made it forget: stuck %t since %v", stuck, since)
 	}
 }
+
+// The time of what is witnessed is the latest by which a quorum had signed: one
+// mirror's clock, or one mirror alone, does not move it.
+func TestWitnessedTime(t *testing.T) {
+	l := newLog(t)
+	first := l.add(3)
+	f := l.follow(first)
+	for _, step := range []struct {
+		country string
+		at      uint64
+		want    uint64 // afterwards; the quorum is two
+	}{{"AA", 100, 0}, {"BB", 90, 90}, {"CC", 95, 95}, {"AA", 1 << 40, 95}, {"BB", 120, 120}} {
+		if _, err := f.Cosignature(l.cosign(step.country, l.at(3), step.at)); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.WitnessedTime(); got != step.want {
+			t.Errorf("after %s at %d: %d, want %d", step.country, step.at, got, step.want)
+		}
+	}
+	l.must(f, l.add(2))
+	if got := f.WitnessedTime(); got != 120 {
+		t.Errorf("a checkpoint that nobody has cosigned moved it to %d", got)
+	}
+}

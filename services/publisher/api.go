@@ -132,7 +132,7 @@ func (a api) GetStatus(ctx context.Context, _ *publisherv1.GetStatusRequest) (*p
 	return &publisherv1.GetStatusResponse{
 		Country: p.config.Country, Agency: p.config.Agency,
 		Accepted: counts.Accepted, Waiting: counts.Waiting, Stored: counts.Stored, Witnessed: counts.Witnessed,
-		LogSize: view.size, WitnessedSize: view.witnessed, Connected: away == nil,
+		LogSize: view.size, WitnessedSize: view.witnessed, WitnessedAt: view.at, Connected: away == nil,
 		Halted: say(slices.Concat(p.distant(view, away), p.reasons(ctx, counts, waiting, view), p.troubles.list())),
 	}, nil
 }

@@ -90,6 +90,7 @@ func (p *Publisher) show(u *pursuit) {
 	now := &logView{size: u.follower.Size(), chapter: u.known.last(), strange: u.strange}
 	if c, _, ok := u.follower.Witnessed(); ok {
 		now.witnessed, now.seen = c.Size, event.Seen{Size: c.Size, Root: event.Digest(c.Root)}
+		now.at = u.follower.WitnessedTime()
 	}
 	p.log.Store(now)
 	p.troubles.note("key", p.others(now, u.strange, u.misuse))

@@ -97,6 +97,7 @@ type Publisher struct {
 	listener net.Listener
 	lanes    *lanes
 	patience time.Duration // how long the hub may take to deliver a message of the registry
+	freeze   time.Duration // how long what is stored may take to be witnessed
 
 	// flight is held for reading from the signature of a parcel until the hub's
 	// answer is on disk, and for writing while leaves are compared with the
@@ -117,6 +118,7 @@ type logView struct {
 	size      uint64 // 0: no checkpoint was seen yet
 	witnessed uint64
 	seen      event.Seen // the newest witnessed checkpoint
+	at        uint64     // when a quorum had last cosigned it or a larger one, in seconds since 1970, by the mirrors' clocks
 	strange   strangers  // chains that somebody else has gone on with
 }
 
@@ -152,7 +154,7 @@ func prepare(config Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{config: config, patience: defaultPatience}
+	p := &Publisher{config: config, patience: defaultPatience, freeze: defaultFreeze}
 	for _, signer := range []crypto.Signer{config.Key, config.NextKey} {
 		if signer == nil {
 			continue
@@ -226,6 +228,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	roles := []daemon.Role{
 		{Name: "api", Run: func(ctx context.Context) error { return daemon.Serve(ctx, p.server(), p.listener) }},
 		{Name: "log", Run: func(ctx context.Context) error { p.follow(ctx); return nil }},
+		{Name: "watch", Run: func(ctx context.Context) error { p.watch(ctx); return nil }},
 		{Name: "relay", Run: func(ctx context.Context) error { p.lanes.run(ctx); return nil }},
 	}
 	err := daemon.Run(ctx, roles...)

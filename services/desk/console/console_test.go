@@ -109,7 +109,7 @@ func TestPagesShowWhatWasSaid(t *testing.T) {
 		"/groups/G-7141":          {"4,860", "The total of PK is 78; male and female together are 68.", "the nationalities add up to 7158", "Rows: 28. Rows that do not add up: 1.", "stateless"},
 		"/repatriations":          {"200", "suspects of telecom fraud"},
 		"/people":                 {"P-0001", "victim of trafficking TH protection", "not a victim of trafficking CN police", "treated as a child"},
-		"/about":                  {"tripoint.example/test", "anti-trafficking, online-fraud", "MM protection (test)", "bad signature 1", "when 2 countries"},
+		"/about":                  {"tripoint.example/test", "anti-trafficking, online-fraud", "MM protection (test)", "bad signature 1", "when 2 countries", "A quorum last signed that at 2025-03-03 11:00:00 UTC"},
 	} {
 		text := plainText(officer.get(path))
 		for _, want := range wants {

@@ -243,7 +243,7 @@ func (v *memoryView) size() uint64 {
 }
 
 func (v *memoryView) status() Status {
-	status := Status{LogSize: v.size(), WitnessedSize: v.size(), CosignedBy: []string{"MM", "TH"}, Connected: true, LastSync: noon}
+	status := Status{LogSize: v.size(), WitnessedSize: v.size(), CosignedBy: []string{"MM", "TH"}, WitnessedAt: noon.Add(-time.Hour), Connected: true, LastSync: noon}
 	for _, alarm := range v.alarms {
 		if alarm.Ended == nil {
 			status.Alarm, status.AlarmCode = alarm.What, alarm.Code

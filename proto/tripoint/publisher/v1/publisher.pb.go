@@ -222,6 +222,7 @@ type GetStatusResponse struct {
 	WitnessedSize uint64                 `protobuf:"varint,8,opt,name=witnessed_size,json=witnessedSize,proto3" json:"witnessed_size,omitempty"` // the newest one with a quorum of cosignatures
 	Connected     bool                   `protobuf:"varint,9,opt,name=connected,proto3" json:"connected,omitempty"`                              // to the hub
 	Halted        string                 `protobuf:"bytes,10,opt,name=halted,proto3" json:"halted,omitempty"`                                    // why nothing is being published; empty when all is well
+	WitnessedAt   uint64                 `protobuf:"varint,11,opt,name=witnessed_at,json=witnessedAt,proto3" json:"witnessed_at,omitempty"`      // when a quorum had last cosigned that one or a larger one, in seconds since 1970, by the mirrors' clocks; 0: never
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -326,6 +327,13 @@ func (x *GetStatusResponse) GetHalted() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetWitnessedAt() uint64 {
+	if x != nil {
+		return x.WitnessedAt
+	}
+	return 0
+}
+
 var File_tripoint_publisher_v1_publisher_proto protoreflect.FileDescriptor
 
 const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
@@ -339,7 +347,7 @@ const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12\x1a\n" +
 	"\brepeated\x18\x03 \x01(\bR\brepeated\"\x12\n" +
-	"\x10GetStatusRequest\"\xa9\x02\n" +
+	"\x10GetStatusRequest\"\xcc\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x1a\n" +
@@ -351,7 +359,8 @@ const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\x0ewitnessed_size\x18\b \x01(\x04R\rwitnessedSize\x12\x1c\n" +
 	"\tconnected\x18\t \x01(\bR\tconnected\x12\x16\n" +
 	"\x06halted\x18\n" +
-	" \x01(\tR\x06halted2\xd0\x01\n" +
+	" \x01(\tR\x06halted\x12!\n" +
+	"\fwitnessed_at\x18\v \x01(\x04R\vwitnessedAt2\xd0\x01\n" +
 	"\x10PublisherService\x12Z\n" +
 	"\aPublish\x12%.tripoint.publisher.v1.PublishRequest\x1a&.tripoint.publisher.v1.PublishResponse\"\x00\x12`\n" +
 	"\tGetStatus\x12'.tripoint.publisher.v1.GetStatusRequest\x1a(.tripoint.publisher.v1.GetStatusResponse\"\x00BFZDgithub.com/tripoint/tripoint/proto/tripoint/publisher/v1;publisherv1b\x06proto3"
