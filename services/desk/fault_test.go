@@ -101,6 +101,9 @@ func failing(t *testing.T, step string, fault error) {
 		}
 		xa = h.open("XA", directory)
 	}
+	until(t, "what was there at the fault is cosigned, and nothing new need come for it", func() bool {
+		return h.newest("XA") == h.size()
+	})
 	if xb == nil {
 		join()
 	}

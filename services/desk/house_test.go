@@ -119,6 +119,21 @@ func (h *house) logRead() []stream.Message {
 	}
 }
 
+// newest is the size that a country has cosigned last on the log.
+func (h *house) newest(country string) (size uint64) {
+	h.t.Helper()
+	policies, err := h.book.State.Policies()
+	must(h.t, err)
+	for _, m := range h.logRead() {
+		if m.Subject == stream.CosignPrefix+country {
+			_, c, _, err := policies.OpenCosignature(m.Data)
+			must(h.t, err)
+			size = c.Size
+		}
+	}
+	return size
+}
+
 // oneChain checks a country's cosignatures on the log: sizes only grow, and each
 // has one signature, however often it was published.
 func (h *house) oneChain(country string, log []stream.Message) {

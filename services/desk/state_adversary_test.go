@@ -54,14 +54,21 @@ func TestAdversary_L06_JournalSetBack(t *testing.T) {
 
 // Somebody else has the mirror's key, and signs beside it.
 func TestAdversary_L06_KeyInOtherHands(t *testing.T) {
-	for name, misuse := range map[string]func(w *world){
-		"over a size that is to come": func(w *world) { c := w.checkpoint(); c.Size = 9; w.cosign("XC", c) },
-		"over the newest size again":  func(w *world) { w.cosign("XC", w.checkpoint()) },
-		"over another root":           func(w *world) { c := w.checkpoint(); c.Root[0] ^= 1; w.cosign("XC", c) },
+	for name, misuse := range map[string]func(w *world, d *running){
+		"over a size that is to come": func(w *world, _ *running) { c := w.checkpoint(); c.Size = 9; w.cosign("XC", c) },
+		"over the newest size again":  func(w *world, _ *running) { w.cosign("XC", w.checkpoint()) },
+		"over another root":           func(w *world, _ *running) { c := w.checkpoint(); c.Root[0] ^= 1; w.cosign("XC", c) },
+		"over another root of an older size": func(w *world, d *running) {
+			c := w.checkpoint()
+			c.Root[0] ^= 1
+			w.say(police)
+			d.hasCosigned(w.notarise().Size)
+			w.cosign("XC", c)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, d, directory := mirrored(t)
-			misuse(w)
+			misuse(w, d)
 			d.alarmed(AlarmStateLost)
 			var other []byte
 			w.eachCosignature("XC", func(_ translog.Checkpoint, note []byte) { other = note })
