@@ -43,11 +43,8 @@ type Cosigned struct {
 // already are left out.
 func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Checkpoint, place Place) error {
 	err := j.write(ctx, "mirror", func(tx *sql.Tx) error {
-		for _, leaf := range leaves {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO leaves (idx, hash, audience) VALUES ($1, $2, $3)",
-				int64(leaf.Index), leaf.Hash[:], leaf.Audience); err != nil {
-				return fmt.Errorf("leaf %d: %w", leaf.Index, err)
-			}
+		if err := addLeaves(ctx, tx, leaves); err != nil {
+			return err
 		}
 		for _, c := range checkpoints {
 			if _, err := tx.ExecContext(ctx, `
@@ -65,6 +62,20 @@ func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Check
 	})
 	if err != nil {
 		return fmt.Errorf("storing the mirror at %d of the log stream: %w", place.Sequence, err)
+	}
+	return nil
+}
+
+func addLeaves(ctx context.Context, tx *sql.Tx, leaves []Leaf) error {
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO leaves (idx, hash, audience) VALUES ($1, $2, $3)")
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, leaf := range leaves {
+		if _, err := insert.ExecContext(ctx, int64(leaf.Index), leaf.Hash[:], leaf.Audience); err != nil {
+			return fmt.Errorf("leaf %d: %w", leaf.Index, err)
+		}
 	}
 	return nil
 }
