@@ -1,19 +1,23 @@
 package pilot_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tripoint/tripoint/pkg/audit"
+	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/pilot"
+	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
 // say has an agency of a running pilot say something more.
@@ -82,9 +86,7 @@ func TestLostStreamsAreRestoredByOneCommand(t *testing.T) {
 	data := t.TempDir()
 	var before audit.Summary
 	play(t, data, func(ctx context.Context, p *pilot.Pilot) { before = summaryOf(t, ctx, p) })
-	if err := os.RemoveAll(streams(data)); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, streams(data))
 	done := restore(t, data)
 	if done.Size != before.LogSize || done.Recovered != before.LogSize || len(done.Lost) != 0 || done.Carried != 0 {
 		t.Errorf("a log of %d was restored as %+v", before.LogSize, done)
@@ -101,4 +103,171 @@ func TestLostStreamsAreRestoredByOneCommand(t *testing.T) {
 		t.Errorf("%d events with root %s, findings %v", after.Events, after.Checkpoint.Root, after.Findings)
 	}
 	goesOn(t, data, 1)
+}
+
+// Before the notary has signed them, events are stored, two desks have them and one
+// has not; then the hub's disk is gone. All of them are in the log afterwards, once.
+func TestUnsignedEventsOutliveTheStreams(t *testing.T) {
+	data := t.TempDir()
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	without(t, data, []string{"TH/immigration", "MM/border", "CN", "MM"}, func(ctx context.Context, h *house) {
+		h.says(ctx, "TH/immigration", 0, "tail/1", "tail/2")
+		h.says(ctx, "MM/border", 0, "tail/3")
+		h.has(ctx, "CN", 31)
+		h.has(ctx, "MM", 31)
+	})
+	remove(t, streams(data))
+	done := restore(t, data)
+	if done.Size != 29 || done.Carried != 3 || len(done.LeftOut) != 0 {
+		t.Errorf("restored as %+v", done)
+	}
+	summary := goesOn(t, data, 1)
+	if want := uint64(29 + 1 + 3 + 3); summary.Events-summary.Duplicates != want {
+		t.Errorf("%d events, %d of them duplicates, want %d others", summary.Events, summary.Duplicates, want)
+	}
+	isStored(t, data, "tail/1", "tail/2", "tail/3", "after/1", "after/2", "after/3")
+}
+
+// The hub has begun anew on an empty disk, and has taken events at sequences that
+// were others', before anybody noticed.
+func TestEventsOfAHubThatBeganAnewAreKept(t *testing.T) {
+	data := t.TempDir()
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	without(t, data, []string{"TH/immigration"}, func(ctx context.Context, h *house) { h.says(ctx, "TH/immigration", 0, "tail/1") })
+	tail := unwitnessed(t, data, "TH", "immigration")
+	remove(t, streams(data))
+	without(t, data, nil, func(ctx context.Context, h *house) {
+		// A publisher notices, and waits. So its event, signed before, is put there by itself.
+		conn, err := stream.Dial(h.connection(stream.PublisherUser("TH", "immigration")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		last, err := conn.PublishBatch(ctx, tail)
+		if err != nil || last != uint64(len(tail))+1 {
+			t.Fatalf("stored up to sequence %d, error %v", last, err)
+		}
+	})
+	done := restore(t, data)
+	if done.Size != 29 || done.Survived != 1 || done.Carried != 1 || done.Damaged == "" {
+		t.Errorf("restored as %+v", done)
+	}
+	goesOn(t, data, 1)
+	isStored(t, data, "tail/1", "after/1")
+}
+
+func unwitnessed(t *testing.T, data, country, agency string) []stream.Message {
+	t.Helper()
+	charter, err := pilot.Charter(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []stream.Message
+	_, err = outbox.Inspect(t.Context(), filepath.Join(data, "publishers", country+"-"+agency),
+		outbox.Owner{Country: country, Agency: agency, Charter: charter.Digest}, func(s outbox.Stored) error {
+			all = append(all, stream.Message{Subject: s.Subject, Data: s.Data})
+			return nil
+		})
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d events wait in the outbox, error %v", len(all), err)
+	}
+	return all
+}
+
+// isStored looks for reports among the accepted events of the hub's stream.
+func isStored(t *testing.T, data string, keys ...string) {
+	t.Helper()
+	found := map[string]int{}
+	without(t, data, nil, func(ctx context.Context, h *house) {
+		conn, err := stream.Dial(h.connection(stream.AuditUser))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		reader, err := conn.Reader(ctx, stream.Events, stream.AuditUser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Reset(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			messages, err := reader.Fetch(ctx, 500, time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(messages) == 0 {
+				return
+			}
+			for _, m := range messages {
+				for _, key := range keys {
+					if bytes.Contains(m.Data, []byte(key)) {
+						found[key]++
+					}
+				}
+			}
+		}
+	})
+	for _, key := range keys {
+		if found[key] == 0 {
+			t.Errorf("%s was accepted and is not in the log", key)
+		}
+	}
+}
+
+// The broker throws away what it cannot read of a block with one flipped bit. What
+// it has left, and what desks hold, is the log again.
+func TestAdversary_S01_FlippedBitIsRepaired(t *testing.T) {
+	data := t.TempDir()
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	blocks, err := filepath.Glob(filepath.Join(streams(data), "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("%d blocks of the stream, error %v", len(blocks), err)
+	}
+	block, err := os.ReadFile(blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	block[len(block)/2] ^= 1
+	if err := os.WriteFile(blocks[0], block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken, err := pilot.Audit(t.Context(), data, nil)
+	if err != nil || len(broken.Findings) == 0 {
+		t.Fatalf("the audit of damaged streams has %d findings, error %v", len(broken.Findings), err)
+	}
+	done := restore(t, data)
+	if done.Size != 29 || done.Recovered == 0 || len(done.Lost) != 0 || done.Damaged == "" {
+		t.Errorf("restored as %+v", done)
+	}
+	goesOn(t, data, 1)
+	// And once more, after it is lost altogether.
+	remove(t, streams(data))
+	restore(t, data)
+	after, err := pilot.Audit(t.Context(), data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after.Findings) != 0 || len(after.Restorations) != 2 {
+		t.Errorf("after two restorations: %v, findings %v", after.Restorations, after.Findings)
+	}
+	goesOnAgain(t, data, 2)
+}
+
+func goesOnAgain(t *testing.T, data string, restorations int) {
+	t.Helper()
+	play(t, data, func(ctx context.Context, p *pilot.Pilot) {
+		say(t, ctx, data, "CN/police", "again/1")
+		if err := p.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		isSound(t, summaryOf(t, ctx, p), restorations)
+	})
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
 }

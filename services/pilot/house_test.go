@@ -1,0 +1,146 @@
+package pilot_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/stream"
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
+	"github.com/tripoint/tripoint/services/desk"
+	"github.com/tripoint/tripoint/services/hub"
+	"github.com/tripoint/tripoint/services/publisher"
+)
+
+// house is some of a pilot's roles, run on its directory without the others.
+type house struct {
+	t       *testing.T
+	data    string
+	charter registry.Charter
+	hub     *hub.Hub
+	desks   map[string]*desk.Desk
+	clients map[string]publisherv1connect.PublisherServiceClient
+}
+
+// without runs the hub, the desks of countries and the publishers of agencies, and
+// no notary, until the story ends.
+func without(t *testing.T, data string, parties []string, story func(ctx context.Context, h *house)) {
+	t.Helper()
+	message, err := os.ReadFile(filepath.Join(data, "charter"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, data: data, desks: map[string]*desk.Desk{}, clients: map[string]publisherv1connect.PublisherServiceClient{}}
+	if h.charter, err = registry.OpenCharter(message); err != nil {
+		t.Fatal(err)
+	}
+	h.hub, err = hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: h.charter})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := []daemon.Role{{Name: "hub", Run: h.hub.Run}}
+	for _, party := range parties {
+		if country, agency, ok := strings.Cut(party, "/"); ok {
+			roles = append(roles, h.publisher(country, agency))
+		} else {
+			roles = append(roles, h.desk(party))
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- daemon.Run(ctx, roles...) }()
+	story(ctx, h)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *house) connection(user string) stream.Config {
+	return stream.Config{URL: h.hub.URL(), Credentials: h.hub.Credentials(user), User: user, Account: true}
+}
+
+func (h *house) desk(country string) daemon.Role {
+	h.t.Helper()
+	directory := filepath.Join(h.data, "desks", country)
+	key, err := keyfile.Load(filepath.Join(directory, "mirror.key"), keyfile.Unsealed)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.desks[country], err = desk.New(h.t.Context(), desk.Config{
+		Country: country, Directory: directory, Charter: h.charter, MirrorKey: key, Stream: h.connection(stream.DeskUser(country)),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return daemon.Role{Name: "desk " + country, Run: h.desks[country].Run}
+}
+
+func (h *house) publisher(country, agency string) daemon.Role {
+	h.t.Helper()
+	directory := filepath.Join(h.data, "publishers", country+"-"+agency)
+	key, err := keyfile.Load(filepath.Join(directory, "publisher.key"), keyfile.Unsealed)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p, err := publisher.New(h.t.Context(), publisher.Config{
+		Country: country, Agency: agency, Directory: directory, Charter: h.charter, Key: key,
+		Stream: h.connection(stream.PublisherUser(country, agency)), Listen: "127.0.0.1:0", Token: "a token",
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.clients[country+"/"+agency] = publisher.NewClient(p.URL(), "a token")
+	return daemon.Role{Name: "publisher " + country + "/" + agency, Run: p.Run}
+}
+
+// says hands reports to a publisher and waits until so many are not stored by the hub.
+func (h *house) says(ctx context.Context, agency string, waiting uint64, keys ...string) {
+	h.t.Helper()
+	var reports []*caseworkv1.Report
+	for _, key := range keys {
+		reports = append(reports, report(key))
+	}
+	if _, err := h.clients[agency].Publish(ctx, &publisherv1.PublishRequest{Reports: reports}); err != nil {
+		h.t.Fatal(err)
+	}
+	h.until(ctx, agency+" has stored all", func() bool {
+		status, err := h.clients[agency].GetStatus(ctx, &publisherv1.GetStatusRequest{})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return status.GetWaiting() == waiting
+	})
+}
+
+// has waits until a desk's view goes up to a log index.
+func (h *house) has(ctx context.Context, country string, index uint64) {
+	h.t.Helper()
+	h.until(ctx, "desk "+country+" has it", func() bool {
+		cursor, err := h.desks[country].Reader().Cursor(ctx)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return cursor.Index >= index
+	})
+}
+
+func (h *house) until(ctx context.Context, what string, holds func() bool) {
+	h.t.Helper()
+	for tick := time.NewTicker(10 * time.Millisecond); !holds(); {
+		select {
+		case <-ctx.Done():
+			h.t.Fatalf("waiting until %s: %v", what, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
