@@ -164,37 +164,31 @@ const ttl = "Nats-TTL"
 // carryKeys copies the key records that are left from one server to another. A
 // record is kept no longer than it said, counted from when it was stored first.
 func carryKeys(ctx context.Context, from, to jetstream.JetStream) (records uint64, err error) {
-	messages, err := tape(ctx, from, stream.Keys)
-	if messages == nil {
+	r, err := openReel(ctx, from, stream.Keys)
+	if err != nil {
 		return 0, err
 	}
-	defer messages.Stop()
+	defer r.close()
 	for {
-		raw, err := messages.Next(jetstream.NextMaxWait(silence))
+		m, ok, err := r.next(ctx)
+		if !ok {
+			return records, err
+		}
+		record := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
+		keep, err := remaining(m.header.Get(ttl), time.Since(m.since))
 		if err != nil {
 			return records, err
 		}
-		place, err := raw.Metadata()
-		if err != nil {
-			return records, err
-		}
-		record := &nats.Msg{Subject: raw.Subject(), Data: raw.Data(), Header: nats.Header{}}
-		keep, err := remaining(raw.Headers().Get(ttl), time.Since(place.Timestamp))
-		if err != nil {
-			return records, err
+		if keep == gone {
+			continue
 		}
 		if keep != "" {
 			record.Header.Set(ttl, keep)
 		}
-		if keep != gone {
-			if _, err := to.PublishMsg(ctx, record); err != nil {
-				return records, err
-			}
-			records++
+		if _, err := to.PublishMsg(ctx, record); err != nil {
+			return records, err
 		}
-		if place.NumPending == 0 {
-			return records, nil
-		}
+		records++
 	}
 }
 

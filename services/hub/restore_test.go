@@ -278,6 +278,48 @@ func TestStreamsAreBuiltAgain(t *testing.T) {
 	}
 }
 
+// Whatever of the events' file is damaged, what the broker loses with it is brought
+// by a desk, and the rest need not be.
+func TestAdversary_S02_DamagedBlocksAreRepaired(t *testing.T) {
+	sound := newLogged(t)
+	for name, damage := range map[string]func(path string, block []byte) error{
+		"a flipped bit in the first header": func(path string, block []byte) error { block[2] ^= 1; return os.WriteFile(path, block, 0o600) },
+		"a flipped bit in the middle": func(path string, block []byte) error {
+			block[len(block)/2] ^= 1
+			return os.WriteFile(path, block, 0o600)
+		},
+		"a flipped bit at the end": func(path string, block []byte) error {
+			block[len(block)-3] ^= 1
+			return os.WriteFile(path, block, 0o600)
+		},
+		"truncated":                func(path string, block []byte) error { return os.Truncate(path, int64(len(block)/2)) },
+		"emptied":                  func(path string, _ []byte) error { return os.Truncate(path, 0) },
+		"deleted":                  func(path string, _ []byte) error { return os.Remove(path) },
+		"the whole stream deleted": func(path string, _ []byte) error { return os.RemoveAll(filepath.Dir(filepath.Dir(path))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := sound.copied(t)
+			blocks, err := filepath.Glob(filepath.Join(l.directory, "streams", "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
+			if err != nil || len(blocks) != 1 {
+				t.Fatalf("%d blocks of the stream, error %v", len(blocks), err)
+			}
+			block, err := os.ReadFile(blocks[0])
+			if err == nil {
+				err = damage(blocks[0], block)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, err := hub.Restore(t.Context(), configOf(t, l.directory), hub.Restoration{Time: restoredAt}, l.desk)
+			if err != nil || done.Survived+done.Recovered != 12 || done.Unread != "" {
+				t.Errorf("%+v, error %v", done, err)
+			}
+			t.Logf("%d of 12 were left", done.Survived)
+			l.holdsLog(t)
+		})
+	}
+}
+
 func remove(t *testing.T, path string) {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {

@@ -2,11 +2,9 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
@@ -16,9 +14,6 @@ import (
 	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
 	"github.com/tripoint/tripoint/services/hub/salvage"
 )
-
-// silence is how long a server may take to show the next message of what it has.
-const silence = 20 * time.Second
 
 // holds is what a server's streams hold of the log, as a holding. The log stream
 // comes first. Where damaged is set, a stream that cannot be read on ends there.
@@ -36,13 +31,13 @@ type survivors struct {
 	damaged bool
 	warn    func(string, ...any)
 
-	messages jetstream.MessagesContext // of the stream that is being read; nil: none
+	now *reel // nil: the next one is to be begun
 }
 
 func (s *survivors) Close() error {
-	if s.messages != nil {
-		s.messages.Stop()
-		s.messages = nil
+	if s.now != nil {
+		s.now.close()
+		s.now = nil
 	}
 	return nil
 }
@@ -75,32 +70,37 @@ func recordOf(m stream.Message) (record holding.Record, ok bool) {
 
 func (s *survivors) next() (stream.Message, error) {
 	for {
-		if s.messages == nil {
+		if s.now == nil {
 			if len(s.left) == 0 {
 				return stream.Message{}, io.EOF
 			}
-			name := s.left[0]
-			s.left = s.left[1:]
-			var err error
-			if s.messages, err = tape(s.ctx, s.js, name); err != nil {
-				if err := s.fault(fmt.Errorf("opening stream %s: %w", name, err)); err != nil {
-					return stream.Message{}, err
-				}
+			if err := s.begin(); err != nil {
+				return stream.Message{}, err
 			}
 			continue
 		}
-		m, last, err := nextOf(s.messages)
-		if err == nil {
-			if last {
-				s.Close()
-			}
-			return m, nil
+		m, ok, err := s.now.next(s.ctx)
+		if ok {
+			return m.Message, nil
 		}
 		s.Close()
+		if err == nil {
+			continue
+		}
 		if err := s.fault(fmt.Errorf("reading on: %w", err)); err != nil {
 			return stream.Message{}, err
 		}
 	}
+}
+
+func (s *survivors) begin() (err error) {
+	name := s.left[0]
+	s.left = s.left[1:]
+	if s.now, err = openReel(s.ctx, s.js, name); err != nil {
+		s.now = nil
+		return s.fault(fmt.Errorf("opening stream %s: %w", name, err))
+	}
+	return nil
 }
 
 // fault decides whether a stream that cannot be read is an error.
@@ -113,36 +113,4 @@ func (s *survivors) fault(err error) error {
 	}
 	s.warn("a damaged stream cannot be read on", "error", err)
 	return nil
-}
-
-// tape reads a stream from its first message to where it ends now; nil: it is empty.
-func tape(ctx context.Context, js jetstream.JetStream, name string) (jetstream.MessagesContext, error) {
-	s, err := js.Stream(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if s.CachedInfo().State.Msgs == 0 {
-		return nil, nil
-	}
-	reader, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return nil, err
-	}
-	return reader.Messages(jetstream.PullMaxMessagesWithBytesLimit(256, 8<<20))
-}
-
-// nextOf is the next message, and whether it is the last.
-func nextOf(messages jetstream.MessagesContext) (m stream.Message, last bool, err error) {
-	raw, err := messages.Next(jetstream.NextMaxWait(silence))
-	if err != nil {
-		return m, false, err
-	}
-	place, err := raw.Metadata()
-	if err != nil {
-		return m, false, err
-	}
-	if place.Sequence.Stream == 0 {
-		return m, false, errors.New("a message without a place")
-	}
-	return stream.Message{Subject: raw.Subject(), Sequence: place.Sequence.Stream, Data: raw.Data()}, place.NumPending == 0, nil
 }

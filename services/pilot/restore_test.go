@@ -130,7 +130,7 @@ func TestUnsignedEventsOutliveTheStreams(t *testing.T) {
 
 // The hub has begun anew on an empty disk, and has taken events at sequences that
 // were others', before anybody noticed.
-func TestEventsOfAHubThatBeganAnewAreKept(t *testing.T) {
+func TestAdversary_S03_EventsOfAHubThatBeganAnewAreKept(t *testing.T) {
 	data := t.TempDir()
 	play(t, data, func(context.Context, *pilot.Pilot) {})
 	without(t, data, []string{"TH/immigration"}, func(ctx context.Context, h *house) { h.says(ctx, "TH/immigration", 0, "tail/1") })
@@ -154,6 +154,45 @@ func TestEventsOfAHubThatBeganAnewAreKept(t *testing.T) {
 	}
 	goesOn(t, data, 1)
 	isStored(t, data, "tail/1", "after/1")
+}
+
+// The hub is set back to an older copy of its disk, and grows past where desks have
+// read it. What was signed is at its place again, and what came since goes on after it.
+func TestAdversary_S03_RolledBackAndRegrownIsRepaired(t *testing.T) {
+	data, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	if err := os.CopyFS(backup, os.DirFS(streams(data))); err != nil {
+		t.Fatal(err)
+	}
+	play(t, data, func(ctx context.Context, p *pilot.Pilot) {
+		say(t, ctx, data, "TH/immigration", "lost/1", "lost/2")
+		if err := p.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+	remove(t, streams(data))
+	if err := os.Rename(backup, streams(data)); err != nil {
+		t.Fatal(err)
+	}
+	regrown := []stream.Message{{Subject: "evt.region.CN.police.site.reported", Data: []byte("junk")}}
+	without(t, data, nil, func(ctx context.Context, h *house) {
+		conn, err := stream.Dial(h.connection(stream.PublisherUser("CN", "police")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for range 3 {
+			if _, err := conn.PublishBatch(ctx, regrown); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	done := restore(t, data)
+	if done.Size != 31 || done.Survived != 29 || done.Recovered != 2 || done.Carried != 0 || len(done.LeftOut) != 1 {
+		t.Errorf("restored as %+v", done)
+	}
+	goesOn(t, data, 1)
+	isStored(t, data, "lost/1", "lost/2", "after/1")
 }
 
 func unwitnessed(t *testing.T, data, country, agency string) []stream.Message {

@@ -121,4 +121,5 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 	if len(summary.Findings) != 0 || summary.Desks["LA"].Events != 5 || len(summary.Desks) != 4 {
 		t.Errorf("after a restart: %d desks, LA has %d messages, findings %v", len(summary.Desks), summary.Desks["LA"].Events, summary.Findings)
 	}
+	isRestored(t, data, summary)
 }
