@@ -29,7 +29,7 @@ func technologies() []rule {
 		check:   never("github.com/nats-io/nats-server/...", "github.com/nats-io/jwt/...", "github.com/nats-io/nkeys/..."),
 		broken: []example{importing("./services/pilot", "github.com/nats-io/nats-server/v2/server"), importing("./services/desk", "github.com/nats-io/jwt/v2"),
 			importing("./pkg/stream", "github.com/nats-io/nkeys")},
-		sound: []example{importing("./services/hub", "github.com/nats-io/nats-server/v2/server", "github.com/nats-io/jwt/v2", "github.com/nats-io/nkeys"),
+		sound: []example{importing("./services/hub", "github.com/nats-io/nats-server/v2/server", "github.com/nats-io/jwt/v2"),
 			importingIn("x_test.go", "./pkg/stream", "github.com/nats-io/nats-server/v2/server")},
 	}, {
 		says:    "only pkg/keyfile seals files",

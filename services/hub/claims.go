@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 
 	"github.com/tripoint/tripoint/pkg/stream"
 )
@@ -26,7 +25,7 @@ var forAll = time.Unix(math.MaxInt32, 0)
 // account for its users. The registry alone says what stands in them.
 type issuer struct {
 	keys     keyring
-	operator nkeys.KeyPair
+	operator seed
 }
 
 func newIssuer(keys keyring) (issuer, error) {
@@ -34,12 +33,12 @@ func newIssuer(keys keyring) (issuer, error) {
 	return issuer{keys: keys, operator: operator}, err
 }
 
-// public is the public key of a derived pair.
-func public(pair nkeys.KeyPair, err error) (string, error) {
+// public is the public key of a derived seed.
+func public(s seed, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return pair.PublicKey()
+	return s.public()
 }
 
 // operatorClaims make a server trust this issuer.
@@ -54,7 +53,11 @@ func (i issuer) operatorClaims() (claims *jwt.OperatorClaims, token string, err 
 	}
 	claims = jwt.NewOperatorClaims(key)
 	claims.Name, claims.SystemAccount = "tripoint", system
-	if token, err = claims.Encode(i.operator); err != nil {
+	pair, err := jwt.ParseDecoratedNKey(i.operator)
+	if err == nil {
+		token, err = claims.Encode(pair)
+	}
+	if err != nil {
 		return nil, "", fmt.Errorf("signing the operator's claims: %w", err)
 	}
 	claims, err = jwt.DecodeOperatorClaims(token)
@@ -150,7 +153,11 @@ func credentialName(user string, renewed int) string {
 
 // encode signs an account's claims.
 func (i issuer) encode(claims *jwt.AccountClaims) (string, error) {
-	token, err := claims.Encode(i.operator)
+	pair, err := jwt.ParseDecoratedNKey(i.operator)
+	if err != nil {
+		return "", fmt.Errorf("signing account %s: %w", claims.Name, err)
+	}
+	token, err := claims.Encode(pair)
 	if err != nil {
 		return "", fmt.Errorf("signing account %s: %w", claims.Name, err)
 	}
@@ -164,11 +171,11 @@ func (i issuer) credentials(accountName string, u user) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := i.keys.user(credentialName(u.name, u.renewed))
+	own, err := i.keys.user(credentialName(u.name, u.renewed))
 	if err != nil {
 		return nil, err
 	}
-	key, err := pair.PublicKey()
+	key, err := own.public()
 	if err != nil {
 		return nil, fmt.Errorf("user %s: %w", u.name, err)
 	}
@@ -178,13 +185,13 @@ func (i issuer) credentials(accountName string, u user) ([]byte, error) {
 		claims.Permissions.Pub.Allow.Add(u.allow...)
 		claims.Permissions.Sub.Allow.Add(stream.InboxPrefix(u.name) + ".>")
 	}
-	token, err := claims.Encode(account)
+	pair, err := jwt.ParseDecoratedNKey(account)
 	if err != nil {
 		return nil, fmt.Errorf("signing user %s: %w", u.name, err)
 	}
-	seed, err := pair.Seed()
+	token, err := claims.Encode(pair)
 	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", u.name, err)
+		return nil, fmt.Errorf("signing user %s: %w", u.name, err)
 	}
-	return jwt.FormatUserConfig(token, seed)
+	return jwt.FormatUserConfig(token, own)
 }

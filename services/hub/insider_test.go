@@ -1,12 +1,13 @@
 package hub
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
 	"path/filepath"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 
 	"github.com/tripoint/tripoint/pkg/keyfile"
 )
@@ -22,25 +23,22 @@ func InsiderCredentials(h *Hub, accountName string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return nil, err
-	}
-	key, err := pair.PublicKey()
+	own := newSeed(userRole, []byte(rand.Text() + rand.Text())[:ed25519.SeedSize])
+	key, err := own.public()
 	if err != nil {
 		return nil, err
 	}
 	claims := jwt.NewUserClaims(key)
 	claims.Name = "insider"
-	token, err := claims.Encode(account)
+	pair, err := jwt.ParseDecoratedNKey(account)
 	if err != nil {
 		return nil, err
 	}
-	seed, err := pair.Seed()
+	token, err := claims.Encode(pair)
 	if err != nil {
 		return nil, err
 	}
-	return jwt.FormatUserConfig(token, seed)
+	return jwt.FormatUserConfig(token, own)
 }
 
 // Administrator is the hub's own connection, with which a test sees what happened.

@@ -1,15 +1,18 @@
 package hub
 
 import (
+	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
-	"github.com/nats-io/nkeys"
+	"github.com/nats-io/jwt/v2"
 
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/pae"
@@ -48,29 +51,65 @@ func openKeyring(path string, lock keyfile.Lock, streams string) (keyring, error
 	return keyring{secret: secret}, nil
 }
 
-func (k keyring) operator() (nkeys.KeyPair, error) {
-	return k.pair(nkeys.PrefixByteOperator, "operator", "")
-}
+func (k keyring) operator() (seed, error) { return k.seed(operatorRole, "operator", "") }
 
-func (k keyring) account(name string) (nkeys.KeyPair, error) {
-	return k.pair(nkeys.PrefixByteAccount, "account", name)
-}
+func (k keyring) account(name string) (seed, error) { return k.seed(accountRole, "account", name) }
 
-func (k keyring) user(name string) (nkeys.KeyPair, error) {
-	return k.pair(nkeys.PrefixByteUser, "user", name)
-}
+func (k keyring) user(name string) (seed, error) { return k.seed(userRole, "user", name) }
 
-// pair derives one key: its Ed25519 seed is HKDF-SHA256 (RFC 5869) of the
+// seed derives one key: its Ed25519 seed is HKDF-SHA256 (RFC 5869) of the
 // secret, without salt, over the encoding of kind and name.
-func (k keyring) pair(prefix nkeys.PrefixByte, kind, name string) (nkeys.KeyPair, error) {
+func (k keyring) seed(role byte, kind, name string) (seed, error) {
 	info := pae.Encode(pae.Broker, []byte(kind), []byte(name))
-	seed, err := hkdf.Key(sha256.New, k.secret, nil, string(info), 32)
+	raw, err := hkdf.Key(sha256.New, k.secret, nil, string(info), ed25519.SeedSize)
 	if err != nil {
 		return nil, fmt.Errorf("broker key of %s %q: %w", kind, name, err)
 	}
-	pair, err := nkeys.FromRawSeed(prefix, seed)
-	if err != nil {
-		return nil, fmt.Errorf("broker key of %s %q: %w", kind, name, err)
+	return newSeed(role, raw), nil
+}
+
+// Roles of the broker's keys, from the first letter of their text form: each letter of
+// base32 is five bits, the role the upper five of a byte.
+const (
+	seedForm     = byte('S'-'A') << 3
+	operatorRole = byte('O'-'A') << 3
+	accountRole  = byte('A'-'A') << 3
+	userRole     = byte('U'-'A') << 3
+)
+
+// seed is a private key in the text form of NATS (nkeys): base32 of role and seed, with
+// a checksum. The library that signs claims reads it, and checks all of it.
+type seed []byte
+
+// newSeed writes the text form: two bytes that hold the letter S and that of the role, five
+// bits each, the raw seed, and the CRC-16 (XMODEM) of all that, low byte first.
+func newSeed(role byte, raw []byte) seed {
+	data := append([]byte{seedForm | role>>5, role << 3}, raw...)
+	data = binary.LittleEndian.AppendUint16(data, checksum(data))
+	return base32.StdEncoding.WithPadding(base32.NoPadding).AppendEncode(nil, data)
+}
+
+// checksum is CRC-16/XMODEM: polynomial 0x1021, from 0, nothing reflected.
+func checksum(data []byte) uint16 {
+	var sum uint16
+	for _, b := range data {
+		sum ^= uint16(b) << 8
+		for range 8 {
+			carry := sum & 0x8000
+			sum <<= 1
+			if carry != 0 {
+				sum ^= 0x1021
+			}
+		}
 	}
-	return pair, nil
+	return sum
+}
+
+// public is the public key in its text form.
+func (s seed) public() (string, error) {
+	pair, err := jwt.ParseDecoratedNKey(s)
+	if err != nil {
+		return "", fmt.Errorf("a broker key: %w", err)
+	}
+	return pair.PublicKey()
 }

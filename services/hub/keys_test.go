@@ -4,24 +4,20 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/nats-io/nkeys"
 
 	"github.com/tripoint/tripoint/pkg/keyfile"
 )
 
-func publicKey(t *testing.T, pair nkeys.KeyPair, err error) string {
+func publicKey(t *testing.T, s seed, err error) string {
 	t.Helper()
+	key, err := public(s, err)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public
+	return key
 }
 
 // all are the public keys of a few names, by what they are for.
@@ -110,5 +106,37 @@ func TestSecretOfAnotherSizeIsRefused(t *testing.T) {
 	}
 	if _, err := openKeyring(path, keyfile.Unsealed, "none"); err == nil || !strings.Contains(err.Error(), "31 bytes, want 32") {
 		t.Errorf("openKeyring = %v", err)
+	}
+}
+
+// Known answers, made with nats-io/nkeys: the text form is not
+// ours, and the key that is read from it must be.
+func TestSeedHasTheTextFormOfNATS(t *testing.T) {
+	raw := make([]byte, 32)
+	for i := range raw {
+		raw[i] = byte(i)
+	}
+	for _, known := range []struct {
+		role       byte
+		text, says string
+	}{
+		{operatorRole, "SOAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H2AJA", "OAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QZVT"},
+		{accountRole, "SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI", "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV"},
+		{userRole, "SUAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y", "UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK"},
+	} {
+		made := newSeed(known.role, raw)
+		if string(made) != known.text {
+			t.Errorf("seed %s, want %s", made, known.text)
+		}
+		if key := publicKey(t, made, nil); key != known.says {
+			t.Errorf("the key of %s is %s, want %s", known.text, key, known.says)
+		}
+		for i := range made {
+			damaged := slices.Clone(made)
+			damaged[i] ^= 1
+			if _, err := damaged.public(); err == nil {
+				t.Errorf("%s with another letter at %d is taken for a key", known.text, i)
+			}
+		}
 	}
 }
