@@ -28,6 +28,7 @@ func TestRestorationIsToldAndNoFinding(t *testing.T) {
 	same(t, "restorations", []audit.Restoration{{
 		Index: index, Time: time.Unix(1_700_000_000, 0).UTC(), Recovered: 5, Lost: []translog.Range{{From: 3, To: 5}},
 	}}, summary.Restorations)
+	same(t, "missing", uint64(2), summary.Restorations[0].Missing())
 	same(t, "events of a desk", index+1, summary.Desks["XA"].Events)
 }
 

@@ -35,6 +35,15 @@ type Restoration struct {
 	Lost      []translog.Range `json:"lost"`
 }
 
+// Missing is how many messages nobody had.
+func (r Restoration) Missing() uint64 {
+	missing := uint64(0)
+	for _, lost := range r.Lost {
+		missing += lost.To - lost.From
+	}
+	return missing
+}
+
 func restorationOf(index uint64, r translog.Restoration) Restoration {
 	return Restoration{Index: index, Time: r.At, Recovered: r.Recovered, Lost: append([]translog.Range{}, r.Lost...)}
 }

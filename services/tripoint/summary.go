@@ -46,6 +46,9 @@ func (o output) print(to io.Writer, s audit.Summary) error {
 			}
 		}
 	}
+	for _, r := range s.Restorations {
+		fmt.Fprintf(text, "restored at %d, %s: %d messages back, %d missing\n", r.Index, r.Time.Format("2006-01-02 15:04:05 UTC"), r.Recovered, r.Missing())
+	}
 	if len(s.Findings) == 0 {
 		fmt.Fprintln(text, "no findings")
 	}
