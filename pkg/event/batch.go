@@ -39,9 +39,17 @@ type Seen struct {
 	Root Digest
 }
 
+// Place is where an event stands: its batch, by the root that the signature covers,
+// and its index in it, from 0. Content keys are bound to it.
+type Place struct {
+	Batch Digest
+	Index uint64
+}
+
 // Signed is an event ready for the stream.
 type Signed struct {
 	ID      ID
+	Place   Place
 	Subject string
 	Data    []byte // a serialised Envelope; these exact bytes are the event
 }
@@ -101,7 +109,7 @@ func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft
 		if len(data) > MaxMessage {
 			return nil, head, fmt.Errorf("event %s: %d bytes, at most %d", draft.ID, len(data), MaxMessage)
 		}
-		signed[i] = Signed{ID: draft.ID, Subject: Subject(chain, draft.Kind), Data: data}
+		signed[i] = Signed{ID: draft.ID, Place: Place{Batch: root, Index: uint64(i)}, Subject: Subject(chain, draft.Kind), Data: data}
 	}
 	return signed, next, nil
 }

@@ -94,6 +94,7 @@ type Verified struct {
 	Claims
 	HeaderDigest Digest
 	KeyID        KeyID
+	Place        Place
 	sections     []Section
 }
 

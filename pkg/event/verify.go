@@ -78,7 +78,8 @@ func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, er
 	if err != nil {
 		return Verified{}, fmt.Errorf("%w: %v", ErrBody, err)
 	}
-	return Verified{Claims: u.Claims(), HeaderDigest: u.HeaderDigest(), KeyID: key, sections: sections}, nil
+	place := Place{Batch: root, Index: proof.GetIndex()}
+	return Verified{Claims: u.Claims(), HeaderDigest: u.HeaderDigest(), KeyID: key, Place: place, sections: sections}, nil
 }
 
 func (u Unverified) openBody() ([]Section, error) {
