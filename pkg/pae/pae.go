@@ -20,6 +20,12 @@ const (
 	Applied    Label = "tripoint/v1/applied"    // the chain over the updates that applied: head, leaf of the next
 	Possession Label = "tripoint/v1/possession" // a registry update, signed by a key that it enrols
 	Next       Label = "tripoint/v1/next"       // the commitment to a key's successor: its public key
+	Section    Label = "tripoint/v1/section"    // what a sealed section is bound to: event id, origin, compartment, commitment
+	Commitment Label = "tripoint/v1/commitment" // the commitment to a content key: event id, compartment, key
+	ContentKey Label = "tripoint/v1/contentkey" // what a wrapped content key is bound to: batch, place, event id, compartment, commitment
+	Grant      Label = "tripoint/v1/grant"      // what a batch key's wrap is bound to: origin, batch, recipient, its key, grantor
+	Release    Label = "tripoint/v1/release"    // likewise, where one country is granted single events later
+	KeyRecord  Label = "tripoint/v1/keyrecord"  // a key record, signed by its originator: key id, content
 	Broker     Label = "tripoint/v1/broker"     // a key of the broker, derived from the hub's secret: kind, name
 	View       Label = "tripoint/v1/view"       // the digest of a read model
 )
@@ -30,7 +36,11 @@ func Encode(label Label, parts ...[]byte) []byte {
 	for _, part := range parts {
 		size += 8 + len(part)
 	}
-	out := make([]byte, 0, size)
+	return Append(make([]byte, 0, size), label, parts...)
+}
+
+// Append appends the encoding of label and parts to out.
+func Append(out []byte, label Label, parts ...[]byte) []byte {
 	out = binary.BigEndian.AppendUint64(out, uint64(1+len(parts)))
 	out = binary.BigEndian.AppendUint64(out, uint64(len(label)))
 	out = append(out, label...)

@@ -1,0 +1,43 @@
+// Package seal closes the sections of events, and opens them. The log holds
+// ciphertext for ever; the keys live apart, in records that are replaced and expire.
+//
+// # Construction
+//
+// Everything is AES-256-GCM, SHA-256, and HPKE (RFC 9180) in base mode with
+// MLKEM768-X25519, HKDF-SHA256 and AES-256-GCM. PAE is that of pkg/pae; origin is
+// three parts: country, agency, audience address.
+//
+//	CK          32 random bytes, one a section
+//	commitment  SHA-256(PAE(commitment, event id, u64 compartment, CK)); in the signed header
+//	content     GCM(CK, nonce 0, section, PAE(section, event id, origin, u64 compartment, commitment))
+//
+//	BK          32 random bytes, one a record and compartment
+//	entry       GCM(BK, nonce u32 0 || u64 place, CK,
+//	                PAE(contentkey, batch root, u64 place, event id, u64 compartment, commitment))
+//	wrap        HPKE(desk's opening key, BK, info =
+//	                PAE(grant, origin, batch root, desk's country, u64 compartment, SHA-256(opening key), grantor))
+//	record      Ed25519 over PAE(keyrecord, key id, content), by a publisher key of the origin
+//
+// A batch root and a place are those of the batch's one signature (event.Place). The
+// grantor is the key that signed the record's first revision. A release is a record
+// like the batch's own, with one recipient, a BK of its own, and the label release
+// in place of grant. So no event costs a public-key operation, released or not.
+//
+// # Invariants
+//
+//   - A CK encrypts one section once; a BK encrypts each place once. Nonces therefore never repeat under a key.
+//   - Nobody reads content under a CK that the signed header does not commit to: AES-GCM
+//     alone would let one ciphertext open to two texts under two keys.
+//   - Content, entry and wrap open nowhere but where they were made for: each is bound to origin, event or batch,
+//     compartment and, the wrap, recipient.
+//   - A section is sealed to somebody or Seal fails. It is never left in clear.
+//   - A record is read in one spelling only, and signed by no one but its origin.
+//   - Erasing needs no secret: the record again without those entries, under a higher revision.
+//   - What does not open says why, by a Reason.
+//
+// Not promised: that a recipient forgets what it has read, that sizes are hidden, that
+// a sender's keys of yesterday stay closed to whoever takes a recipient's private key
+// before the records under it have expired.
+//
+// Known answers are in proto/testdata/seal.json; proto/README.md is the specification for other languages.
+package seal
