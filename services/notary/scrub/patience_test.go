@@ -220,3 +220,60 @@ func TestFindingsAreBounded(t *testing.T) {
 		t.Errorf("%d spans, the last ends at %d", len(s), s[len(s)-1].to)
 	}
 }
+
+// What a restoration says is lost for good is said to everybody: no finding of this
+// notary's stays for it. What it does not say does, and so does what only claims to be one.
+func TestRestorationSettlesALoss(t *testing.T) {
+	for name, c := range map[string]struct {
+		subject string
+		lost    []translog.Range
+		stand   []Finding
+	}{
+		"all of it":      {translog.RestoredSubject, []translog.Range{{From: 10, To: 20}}, nil},
+		"a part":         {translog.RestoredSubject, []translog.Range{{From: 11, To: 12}, {From: 18, To: 25}}, []Finding{{Code: Lost, From: 10, To: 11}, {Code: Lost, From: 12, To: 18}}},
+		"something else": {translog.RestoredSubject, []translog.Range{{From: 30, To: 40}}, []Finding{{Code: Lost, From: 10, To: 20}}},
+		"not the hub":    {"evt.x", []translog.Range{{From: 10, To: 20}}, []Finding{{Code: Lost, From: 10, To: 20}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, directory := newWorld(t, 100), t.TempDir()
+				for i := 10; i < 20; i++ {
+					w.messages[i].Data = nil
+				}
+				restored, err := translog.Restoration{Lost: c.lost, At: time.Unix(1_700_000_000, 0)}.Marshal()
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.put(c.subject, restored)
+				w.say(10)
+				rounds(t, w.scrubber(directory), 5*time.Minute)
+				found(t, directory, c.stand...)
+				if n := w.said("level=ERROR"); n != len(c.stand) {
+					t.Errorf("%d faults were logged, want %d:\n%s", n, len(c.stand), w.lines.String())
+				}
+			})
+		})
+	}
+}
+
+// A round goes on where the hub went away, and does not begin again.
+func TestRoundOutlivesTheHubsAbsence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, directory := newWorld(t, 10_000), t.TempDir()
+		w.messages[20].Data = nil
+		went := uint64(0)
+		w.mute = func(s uint64) bool { // it goes away at three places, for a minute each
+			if s == 3000*(went+1) && went < 3 {
+				went, w.until = went+1, time.Now().Add(time.Minute)
+			}
+			return time.Now().Before(w.until)
+		}
+		s := w.scrubber(directory)
+		s.pace.Pause = time.Hour
+		rounds(t, s, 10*time.Minute)
+		found(t, directory, Finding{Code: Lost, From: 20, To: 21})
+		if went != 3 || w.shown > 15_000 {
+			t.Errorf("%d messages were read in a round of 10,000", w.shown)
+		}
+	})
+}

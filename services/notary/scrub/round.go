@@ -20,6 +20,7 @@ type round struct {
 	root translog.Hash
 
 	found   spans
+	settled spans // ranges that a restoration, which the tree has, says are lost for good
 	doubt   *doubt
 	quiet   int // fetches in a row that brought nothing
 	average int // bytes of a message, lately
@@ -35,12 +36,38 @@ type doubt struct {
 // maxMissed is how often in a row messages may be lost between hub and scrubber.
 const maxMissed = 20
 
-// round reads the whole stream once. An error says that it could not: what was found
-// up to there stands, and what stood from before.
+// round reads the whole stream once. An error says that it could not go on: the next
+// call does, from the same place. What stood from before stands until the round ends.
 func (s *Scrubber) round(ctx context.Context) error {
 	if err := s.Look(ctx); err != nil {
 		return err
 	}
+	if err := s.begin(ctx); err != nil || s.current == nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	r := s.current
+	r.doubt, r.quiet = nil, 0
+	err := r.run(ctx)
+	if err == nil {
+		err = r.finish()
+	}
+	if err != nil {
+		s.reader = nil // it says where it is; what it was told is uncertain
+		return err
+	}
+	s.current = nil
+	return nil
+}
+
+// begin begins a round where none is under way; there is none without a tree.
+func (s *Scrubber) begin(ctx context.Context) error {
+	if s.current != nil && s.current.valid() == nil {
+		return nil
+	}
+	s.current = nil
 	size, root := s.tree.Published()
 	if size == 0 {
 		return s.book.set(nil, Lost, Altered, Regrown, Store)
@@ -50,15 +77,8 @@ func (s *Scrubber) round(ctx context.Context) error {
 		return err
 	}
 	// What the tree has beyond the stream's end is for Look to say.
-	r := &round{s: s, tree: &growth{stored: s.tree}, end: min(size, standing.Last), size: size, root: root}
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	if err := r.run(ctx); err != nil {
-		s.reader = nil // it says where it is; what it was told is uncertain
-		return err
-	}
-	return r.finish()
+	s.current = &round{s: s, tree: &growth{stored: s.tree}, end: min(size, standing.Last), size: size, root: root}
+	return nil
 }
 
 func (r *round) run(ctx context.Context) error {
@@ -158,6 +178,7 @@ type judgement struct {
 	next   uint64
 	found  spans
 	leaves map[uint64]translog.Hash // those that stand in the tree, as read from the stream
+	losses spans                    // for good, as a message that stands in the tree says
 	again  bool                     // out of order: the hub sends something from before
 }
 
@@ -183,10 +204,26 @@ func (r *round) judge(limit uint64, messages []stream.Message) judgement {
 		}
 		if code != Altered {
 			j.leaves[index] = leaf
+			j.restored(m)
 		}
 		j.next++
 	}
 	return j
+}
+
+// restored notes what a restoration says is lost for good. It is said to everybody and
+// signed, so there is nothing left to do.
+func (j *judgement) restored(m stream.Message) {
+	if m.Subject != translog.RestoredSubject {
+		return
+	}
+	restored, err := translog.ParseRestoration(m.Data)
+	if err != nil {
+		return
+	}
+	for _, l := range restored.Lost {
+		j.losses = append(j.losses, span{code: Lost, from: l.From, to: l.To})
+	}
 }
 
 // compare says what is wrong where a message's leaf is not the stored one. What was
@@ -208,6 +245,7 @@ func (r *round) accept(j judgement, confirmed spans) error {
 	for _, one := range confirmed {
 		r.found.add(one.code, one.from, one.to)
 	}
+	r.settled = append(r.settled, j.losses...)
 	return r.advance(j.next, j.leaves)
 }
 
@@ -231,15 +269,16 @@ func (r *round) advance(next uint64, leaves map[uint64]translog.Hash) error {
 	return r.keep()
 }
 
-// keep lets those ranges stand that are whole: a message after them is right. One
-// that goes to the end has its name only there.
+// keep lets those ranges stand that are whole: a message after them is right. One that
+// goes to the end has its name only there, and whether a loss is settled by a
+// restoration shows only there as well.
 func (r *round) keep() error {
 	if err := r.valid(); err != nil {
 		return err
 	}
 	var whole []Finding
 	for i, one := range r.found {
-		if !one.kept && one.to < r.at {
+		if !one.kept && one.to < r.at && one.code != Lost {
 			r.found[i].kept = true
 			whole = append(whole, one.finding())
 		}
@@ -269,7 +308,7 @@ func (r *round) finish() error {
 		r.found.add(Store, 0, r.size)
 	}
 	var found []Finding
-	for _, one := range r.found {
+	for _, one := range r.found.without(r.settled) {
 		if one.code == Altered && one.to == r.end {
 			one.code = Regrown
 		}

@@ -63,7 +63,9 @@ type Scrubber struct {
 	log    *slog.Logger
 	reader reader    // nil: not open
 	looked time.Time // at settings and end
-	mute   int       // rounds in a row that ended at a place from which the hub showed nothing
+
+	current *round // under way; it outlives faults of the hub
+	mute    int    // tries in a row that ended at a place from which the hub showed nothing
 }
 
 // hub is the part of a connection that a scrubber uses.

@@ -22,7 +22,7 @@ import (
 // world is a hub whose faults the test chooses; real ones are attacked in
 // services/notary. It runs in a bubble with a clock of its own.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	messages []stream.Message // by index; no data: lost
 	hashes   memory
 	size     uint64
@@ -32,6 +32,8 @@ type world struct {
 	mute   func(sequence uint64) bool // a place from which the hub shows nothing
 	missed int                        // how many of the next fetches lose messages
 	next   uint64                     // sequence at which the consumer stands
+	until  time.Time                  // it is away up to then
+	shown  int                        // messages that were fetched
 	mu     sync.Mutex
 	lines  strings.Builder
 }
@@ -50,7 +52,7 @@ func (m memory) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 }
 
 func newWorld(t *testing.T, n int) *world {
-	w := &world{t: t, standing: map[string]stream.Standing{stream.Log: {}, stream.Keys: {}}}
+	w := &world{t: t, standing: map[string]stream.Standing{stream.Events: {}, stream.Log: {}, stream.Keys: {}}}
 	w.say(n)
 	return w
 }
@@ -58,13 +60,19 @@ func newWorld(t *testing.T, n int) *world {
 func (w *world) say(n int) {
 	w.t.Helper()
 	for range n {
-		m := stream.Message{Subject: "evt.x", Sequence: w.size + 1, Data: fmt.Appendf(nil, "message %d", w.size)}
-		hashes, err := translog.StoredHashes(w.size, translog.LeafHash(w.size, m.Subject, m.Data), w.hashes)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.messages, w.hashes, w.size = append(w.messages, m), append(w.hashes, hashes...), w.size+1
+		w.put("evt.x", fmt.Appendf(nil, "message %d", w.size))
 	}
+}
+
+// put stores and signs one message.
+func (w *world) put(subject string, data []byte) {
+	w.t.Helper()
+	m := stream.Message{Subject: subject, Sequence: w.size + 1, Data: data}
+	hashes, err := translog.StoredHashes(w.size, translog.LeafHash(w.size, m.Subject, m.Data), w.hashes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.messages, w.hashes, w.size = append(w.messages, m), append(w.hashes, hashes...), w.size+1
 	w.standing[stream.Events] = stream.Standing{First: 1, Last: w.size, Messages: w.size}
 }
 
@@ -96,15 +104,23 @@ func (w *world) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 	return w.hashes.ReadHashes(positions)
 }
 
-func (w *world) Reader(context.Context) (reader, error) { return w, w.away }
+// gone is the error of a hub that is away.
+func (w *world) gone() error {
+	if w.away == nil && time.Now().Before(w.until) {
+		return errors.New("away for a while")
+	}
+	return w.away
+}
+
+func (w *world) Reader(context.Context) (reader, error) { return w, w.gone() }
 func (w *world) Ack() error                             { return nil }
 func (w *world) Standing(_ context.Context, name string) (stream.Standing, error) {
-	return w.standing[name], w.away
+	return w.standing[name], w.gone()
 }
 
 func (w *world) Reset(_ context.Context, sequence uint64) error {
 	w.next = sequence
-	return w.away
+	return w.gone()
 }
 
 // Fetch passes over what is lost, as the server does, and stops for ever at a place
@@ -115,7 +131,7 @@ func (w *world) Fetch(ctx context.Context, limit int, wait time.Duration) ([]str
 		return nil, stream.ErrMissed
 	}
 	var got []stream.Message
-	for ; len(got) < limit && w.next <= uint64(len(w.messages)) && w.away == nil; w.next++ {
+	for ; len(got) < limit && w.next <= uint64(len(w.messages)) && w.gone() == nil; w.next++ {
 		if w.mute != nil && w.mute(w.next) {
 			break
 		}
@@ -123,10 +139,11 @@ func (w *world) Fetch(ctx context.Context, limit int, wait time.Duration) ([]str
 			got = append(got, m)
 		}
 	}
+	w.shown += len(got)
 	if len(got) == 0 {
 		pause(ctx, wait)
 	}
-	return got, errors.Join(ctx.Err(), w.away)
+	return got, errors.Join(ctx.Err(), w.gone())
 }
 
 func (w *world) Write(line []byte) (int, error) {

@@ -42,3 +42,25 @@ func (s spans) both(other spans, from, to uint64) spans {
 	}
 	return common
 }
+
+// without leaves out what other has of the same code.
+func (s spans) without(other spans) spans {
+	left := s
+	for _, b := range other {
+		var next spans
+		for _, a := range left {
+			if a.code != b.code || b.to <= a.from || a.to <= b.from {
+				next = append(next, a)
+				continue
+			}
+			if a.from < b.from {
+				next = append(next, span{code: a.code, from: a.from, to: b.from})
+			}
+			if b.to < a.to {
+				next = append(next, span{code: a.code, from: b.to, to: a.to})
+			}
+		}
+		left = next
+	}
+	return left
+}
