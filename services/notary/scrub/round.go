@@ -12,12 +12,13 @@ import (
 
 // round is one reading from the first message to where the tree ended when it began.
 type round struct {
-	s    *Scrubber
-	tree *growth
-	at   uint64 // index of the next message; all below are judged
-	end  uint64 // of the tree, or of the stream where that ends before
-	size uint64 // of the tree
-	root translog.Hash
+	s     *Scrubber
+	began time.Time
+	tree  *growth
+	at    uint64 // index of the next message; all below are judged
+	end   uint64 // of the tree, or of the stream where that ends before
+	size  uint64 // of the tree
+	root  translog.Hash
 
 	found   spans
 	settled spans // ranges that a restoration, which the tree has, says are lost for good
@@ -77,7 +78,7 @@ func (s *Scrubber) begin(ctx context.Context) error {
 		return err
 	}
 	// What the tree has beyond the stream's end is for Look to say.
-	s.current = &round{s: s, tree: &growth{stored: s.tree}, end: min(size, standing.Last), size: size, root: root}
+	s.current = &round{s: s, began: time.Now(), tree: &growth{stored: s.tree}, end: min(size, standing.Last), size: size, root: root}
 	return nil
 }
 
@@ -315,6 +316,7 @@ func (r *round) finish() error {
 		found = append(found, one.finding())
 	}
 	r.s.mute = 0
+	r.s.log.Debug("the stream was read again", "messages", r.at, "took", time.Since(r.began), "faults", len(found))
 	return r.s.book.set(found, Lost, Altered, Regrown, Store)
 }
 
