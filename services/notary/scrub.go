@@ -77,7 +77,7 @@ const lastLook = 30 * time.Second
 // that it returns is called; altered: it looks at the stream's end once more.
 func (n *Notary) scrub(ctx context.Context) (stop func(altered bool)) {
 	consumer := stream.ScrubConsumer
-	if n.config.Stream.User == stream.StandbyUser {
+	if n.config.Standby {
 		consumer = stream.StandbyScrubConsumer
 	}
 	scrubber := scrub.New(scrub.Config{

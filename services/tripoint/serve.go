@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -21,6 +22,7 @@ import (
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/notary"
 	"github.com/tripoint/tripoint/services/notary/outside"
+	"github.com/tripoint/tripoint/services/notary/scrub"
 	"github.com/tripoint/tripoint/services/publisher"
 )
 
@@ -48,6 +50,16 @@ type file struct {
 
 	// Bodies outside of the log that cosign it; each hands out its URL and its key.
 	Witnesses []outsideBody `yaml:"witnesses,omitempty"` // notary
+
+	// How fast the notary reads the stream again, and on how many servers it must lie.
+	Scrub    pace `yaml:"scrub,omitempty"`
+	Replicas int  `yaml:"replicas,omitempty"`
+}
+
+type pace struct {
+	Messages int           `yaml:"messages"` // a second
+	Bytes    int           `yaml:"bytes"`    // a second
+	Pause    time.Duration `yaml:"pause"`    // between two rounds
 }
 
 type outsideBody struct {
@@ -190,6 +202,9 @@ func serveNotary(ctx context.Context, s settings) error {
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, outside.Witness{URL: w.URL, VKey: w.VKey})
 	}
+	if s.Scrub.Messages < 0 || s.Scrub.Bytes < 0 || s.Scrub.Pause < 0 || s.Replicas < 0 {
+		return errors.New("configuration: scrub and replicas are not negative; leave out what shall be the default")
+	}
 	user := stream.NotaryUser
 	if s.Standby {
 		user = stream.StandbyUser
@@ -197,6 +212,7 @@ func serveNotary(ctx context.Context, s settings) error {
 	n, err := notary.New(notary.Config{
 		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(user),
 		Listen: s.Listen, Standby: s.Standby, Witnesses: witnesses, Logger: s.log,
+		Scrub: scrub.Pace{Messages: s.Scrub.Messages, Bytes: s.Scrub.Bytes, Pause: s.Scrub.Pause}, Replicas: s.Replicas,
 	})
 	if err != nil {
 		return err
