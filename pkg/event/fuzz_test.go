@@ -20,7 +20,7 @@ func kinds() []string {
 	return list
 }
 
-var subjectForm = regexp.MustCompile(`^evt\.[a-z0-9-]{1,32}\.[A-Z]{2}\.[a-z0-9-]{1,32}\.[a-z]+\.[a-z_]+$`)
+var subjectForm = regexp.MustCompile(`^evt\.[a-z0-9-]{1,32}(_[1-9][0-9]{0,14})?\.[A-Z]{2}\.[a-z0-9-]{1,32}\.[a-z]+\.[a-z_]+$`)
 
 // FuzzDecode: whatever comes, Decode returns; what it accepts is within bounds,
 // calls for one possible subject, and verifies only if its agency signed it.
