@@ -67,7 +67,7 @@ func (r *reel) next(ctx context.Context) (m stored, ok bool, err error) {
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1,
 		})
 		if err == nil {
-			r.messages, err = reader.Messages(jetstream.PullMaxBytes(8<<20))
+			r.messages, err = reader.Messages(jetstream.PullMaxBytes(8 << 20))
 		}
 		if err != nil {
 			return m, false, err

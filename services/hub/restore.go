@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -263,6 +264,28 @@ func (r *restoring) build(ctx context.Context, log *salvage.Log) error {
 	return err
 }
 
+// strong sees that the streams have the settings that they must have.
+func (h *Hub) strong(ctx context.Context) error {
+	for _, config := range stream.Settings() {
+		s, err := h.js.Stream(ctx, config.Name)
+		if err != nil {
+			return err
+		}
+		is, err := json.Marshal(s.CachedInfo().Config)
+		if err != nil {
+			return err
+		}
+		weak, err := stream.Weaknesses(config.Name, is, 1)
+		if err != nil {
+			return err
+		}
+		if len(weak) > 0 {
+			return errors.New(weak[0].String())
+		}
+	}
+	return nil
+}
+
 // message says in the log what became of it.
 func (r *restoring) message() ([]byte, error) {
 	said := translog.Restoration{Recovered: r.done.Recovered, At: r.done.Time}
@@ -304,6 +327,9 @@ func (r *restoring) check(ctx context.Context, log *salvage.Log) error {
 	want, err := r.message()
 	if err != nil {
 		return err
+	}
+	if err := h.strong(ctx); err != nil {
+		return fmt.Errorf("reading back: %w", err)
 	}
 	events, err := h.js.Stream(ctx, stream.Events)
 	if err != nil {

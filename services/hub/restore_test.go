@@ -1,8 +1,10 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -382,6 +384,37 @@ func TestRestorationThatIsBrokenOff(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What was built is read back from the disk before it takes the place of anything.
+func TestWhatWasBuiltIsReadBack(t *testing.T) {
+	sound := newLogged(t)
+	for name, content := range map[string]string{stream.Events: "evt.pair.XB.border.site.reported 2", stream.Log: registrytest.Origin} {
+		l := sound.copied(t)
+		_, err := hub.RestoreUntil(t.Context(), configOf(t, l.directory), hub.Restoration{Time: restoredAt}, func(step string) error {
+			if step != "before check" {
+				return nil
+			}
+			blocks, err := filepath.Glob(filepath.Join(l.directory, "streams.restoring", "jetstream", "*", "streams", name, "msgs", "*.blk"))
+			if err != nil || len(blocks) != 1 {
+				return fmt.Errorf("%d blocks, error %w", len(blocks), err)
+			}
+			block, err := os.ReadFile(blocks[0])
+			if err != nil {
+				return err
+			}
+			block[bytes.Index(block, []byte(content))+len(content)-1] ^= 1
+			return os.WriteFile(blocks[0], block, 0o600)
+		}, l.desk)
+		if err == nil || !strings.Contains(err.Error(), "reading back: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		h, stop := start(t, l.directory)
+		if diff := cmp.Diff(l.messages, readAll(t, h)); diff != "" {
+			t.Errorf("the old streams (-want +got):\n%s", diff)
+		}
+		stop()
 	}
 }
 

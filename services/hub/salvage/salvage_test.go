@@ -56,7 +56,7 @@ func TestNotarysTreeIsCutWhereDesksHaveCheckpoints(t *testing.T) {
 		}
 		joined.records = append(joined.records, holding.Record{Leaves: part})
 	}
-	l := w.finds(7, []Range{{6, 7, holding.Unknown}}, joined.of(), w.desk("desk XC", 3, 9).of(), w.desk("desk XA", 4, 4).of())
+	l := w.finds(7, []Range{{3, 4, "pair"}, {6, 7, holding.Unknown}}, joined.of(), w.desk("desk XC", 3, 9).of(), w.desk("desk XA", 4, 3).of())
 	var sizes []uint64
 	must(t, l.Messages(func(m *logv1.Leaves) error {
 		sizes = append(sizes, m.GetStart()+uint64(len(m.GetHashes())/32))

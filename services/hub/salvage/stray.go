@@ -151,9 +151,6 @@ func (l *Log) settle(ctx context.Context) error {
 			return err
 		}
 		state = judged.State
-		if judged.Code == verdict.Duplicate {
-			continue
-		}
 		if !judged.Update && judged.Event.Counter == 0 {
 			l.leftOut["messages that were never signed by the notary, and that no reader would accept: "+string(judged.Code)]++
 			continue
