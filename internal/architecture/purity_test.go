@@ -16,11 +16,27 @@ func purity() []rule {
 		says:    "a pure package imports, of other modules, only protobuf and sumdb",
 		because: "what decides whether evidence holds must be small enough to read to the ground",
 		of:      purePaths(),
+		except:  []string{"./pkg/second/..."}, // has the row below
 		check:   othersOnly("google.golang.org/protobuf/...", "golang.org/x/mod/sumdb/..."),
 		broken: []example{importing("./pkg/event", "github.com/nats-io/nats.go"), importing("./pkg/registry", "golang.org/x/mod/semver"),
 			importing("./pkg/casework", "buf.build/go/protovalidate")},
 		sound: []example{importing("./pkg/translog", "golang.org/x/mod/sumdb/tlog", "golang.org/x/mod/sumdb/note", "crypto/sha256"),
 			importing("./pkg/event", "google.golang.org/protobuf/proto"), importingIn("x_test.go", "./pkg/event", "github.com/google/go-cmp/cmp")},
+	}, {
+		says:    "pkg/second imports, of other modules, ML-DSA alone",
+		because: "the algorithm is not in the standard library yet; where it is, this module goes and nothing else changes",
+		of:      []string{"./pkg/second/..."},
+		check:   othersOnly("filippo.io/mldsa/..."),
+		broken:  []example{importing("./pkg/second", "google.golang.org/protobuf/proto"), importing("./pkg/second", "golang.org/x/crypto/sha3")},
+		sound:   []example{importing("./pkg/second", "filippo.io/mldsa", "filippo.io/mldsa/x509", "errors")},
+	}, {
+		says:    "only pkg/second imports ML-DSA",
+		because: "what is signed, for what use, in which parameters and which key file is decided once",
+		of:      []string{"./..."},
+		except:  []string{"./pkg/second/..."},
+		check:   never("filippo.io/mldsa/..."),
+		broken:  []example{importing("./services/notary", "filippo.io/mldsa"), importing("./pkg/keyfile", "filippo.io/mldsa/x509")},
+		sound:   []example{importing("./pkg/second", "filippo.io/mldsa"), importing("./pkg/keyfile", "./pkg/second")},
 	}, {
 		says:    "a pure package does no input or output",
 		because: "the same bytes must give the same answer on every machine, in a replay years later too",

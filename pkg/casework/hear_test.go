@@ -55,7 +55,7 @@ func verifiedTo(t testing.TB, address string, sections ...event.Section) event.V
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := u.Verify(registrytest.Public("publisher XA/police"), &event.Roots{})
+	v, err := u.Verify(registrytest.Public("publisher XA/police"), nil, &event.Roots{})
 	if err != nil {
 		t.Fatal(err)
 	}

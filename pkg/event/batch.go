@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tripoint/tripoint/pkg/pae"
+	"github.com/tripoint/tripoint/pkg/second"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
@@ -54,10 +55,12 @@ type Signed struct {
 	Data    []byte // a serialised Envelope; these exact bytes are the event
 }
 
-// SigningKey is a publisher's key. Signer is Ed25519; it may sit in a device.
+// SigningKey is a publisher's key. Signer is Ed25519; it may sit in a device. Second
+// signs beside it where the registry names a second key, and is nil where it names none.
 type SigningKey struct {
 	ID     KeyID
 	Signer crypto.Signer
+	Second *second.Key
 }
 
 // NewSigningKey names the key behind signer. It refuses what is not Ed25519.
@@ -95,13 +98,13 @@ func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft
 	}
 	root, paths := auditPaths(leaves)
 	size := uint64(len(drafts))
-	signature, err := key.Signer.Sign(nil, statement(key.ID, size, root), crypto.Hash(0))
+	signature, other, err := key.sign(statement(key.ID, size, root))
 	if err != nil {
 		return nil, head, fmt.Errorf("signing a batch of %d events: %w", size, err)
 	}
 	signed := make([]Signed, len(drafts))
 	for i, draft := range drafts {
-		proof := &eventv1.BatchProof{KeyId: key.ID[:], Index: uint64(i), Size: size, Path: paths[i], Signature: signature}
+		proof := &eventv1.BatchProof{KeyId: key.ID[:], Index: uint64(i), Size: size, Path: paths[i], Signature: signature, SecondSignature: other}
 		data, err := proto.Marshal(&eventv1.Envelope{Header: headers[i], Body: bodies[i], Proof: proof})
 		if err != nil {
 			return nil, head, fmt.Errorf("encoding event %s: %w", draft.ID, err)
@@ -112,6 +115,15 @@ func SignBatch(key SigningKey, chain Chain, head Head, seen Seen, drafts []Draft
 		signed[i] = Signed{ID: draft.ID, Place: Place{Batch: root, Index: uint64(i)}, Subject: Subject(chain, draft.Kind), Data: data}
 	}
 	return signed, next, nil
+}
+
+// sign gives both signatures; the second is nil where there is no second key.
+func (k SigningKey) sign(statement []byte) (first, other []byte, err error) {
+	if first, err = k.Signer.Sign(nil, statement, crypto.Hash(0)); err != nil || k.Second == nil {
+		return first, nil, err
+	}
+	other, err = k.Second.Sign(second.Batch, statement)
+	return first, other, err
 }
 
 func encode(chain Chain, head Head, seen Seen, draft Draft) (header, body []byte, err error) {

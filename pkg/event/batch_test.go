@@ -44,7 +44,7 @@ func checkChain(t *testing.T, list []event.Draft, signed []event.Signed, head ev
 		if err != nil {
 			t.Fatalf("event %d: %v", i, err)
 		}
-		v, err := unverified.Verify(public, roots)
+		v, err := unverified.Verify(public, nil, roots)
 		if err != nil {
 			t.Fatalf("event %d: %v", i, err)
 		}

@@ -16,7 +16,7 @@ func BenchmarkVerify(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := u.Verify(public, roots); err != nil {
+		if _, err := u.Verify(public, nil, roots); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -229,11 +229,11 @@ func TestVerifyRefusesKey(t *testing.T) {
 	roots := &event.Roots{}
 	for range 2 { // also once the batch's root is remembered
 		for name, key := range map[string][]byte{"another": other, "short": right[:31], "none": nil, "long": append(right[:32:32], 0)} {
-			if _, err := u.Verify(key, roots); !errors.Is(err, event.ErrSignature) {
+			if _, err := u.Verify(key, nil, roots); !errors.Is(err, event.ErrSignature) {
 				t.Errorf("%s key: error = %v, want ErrSignature", name, err)
 			}
 		}
-		if _, err := u.Verify(right, roots); err != nil {
+		if _, err := u.Verify(right, nil, roots); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +251,7 @@ func TestRootsRememberSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := u.Verify(public, roots); !errors.Is(err, want) {
+		if _, err := u.Verify(public, nil, roots); !errors.Is(err, want) {
 			t.Errorf("time %d: %v, want %v", i, err, want)
 		}
 	}

@@ -65,7 +65,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("the same bytes were read as another event (%v)", err)
 		}
 		roots := &event.Roots{}
-		v, err := u.Verify(public, roots)
+		v, err := u.Verify(public, nil, roots)
 		switch {
 		case err == nil && !genuine[v.HeaderDigest]:
 			t.Errorf("event %s verified, and nobody signed it", v.ID)
@@ -75,7 +75,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("an error of neither kind: %v", err)
 		}
 		if u.KeyID() != event.KeyIDOf(event.RolePublisher, wrong) {
-			if _, err := u.Verify(wrong, roots); !errors.Is(err, event.ErrSignature) {
+			if _, err := u.Verify(wrong, nil, roots); !errors.Is(err, event.ErrSignature) {
 				t.Errorf("verified under a key that it does not name: %v", err)
 			}
 		}

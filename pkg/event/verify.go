@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tripoint/tripoint/pkg/second"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
@@ -31,6 +33,7 @@ type verifiedRoot struct {
 	size      uint64
 	root      Digest
 	signature [ed25519.SignatureSize]byte
+	second    Digest // of the second key and signature; zero: there are none
 }
 
 const rememberedRoots = 4096
@@ -54,10 +57,12 @@ func (r *Roots) add(v verifiedRoot) {
 	r.next = (r.next + 1) % rememberedRoots
 }
 
-// Verify checks the batch path, the signature under public, and the body. Its
-// error wraps ErrSignature or ErrBody. That public is the key the envelope
-// names, and was valid, is the caller's to know.
-func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, error) {
+// Verify checks the batch path, the signature under public, the second signature
+// under secondKey, and the body. Where secondKey is empty there must be no second
+// signature: an event has one accepted form. The error wraps ErrSignature or ErrBody.
+// That public is the key the envelope names, was valid, and has this second
+// key beside it, is the caller's to know.
+func (u Unverified) Verify(public ed25519.PublicKey, secondKey []byte, roots *Roots) (Verified, error) {
 	proof := u.envelope.GetProof()
 	key := u.KeyID()
 	if len(public) != ed25519.PublicKeySize || KeyIDOf(RolePublisher, public) != key {
@@ -67,12 +72,8 @@ func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, er
 	if !ok {
 		return Verified{}, fmt.Errorf("%w: the path does not lead from leaf %d to a root of %d", ErrSignature, proof.GetIndex(), proof.GetSize())
 	}
-	claim := verifiedRoot{key: key, size: proof.GetSize(), root: root, signature: [64]byte(proof.GetSignature())}
-	if !roots.has(claim) {
-		if !ed25519.Verify(public, statement(key, claim.size, root), claim.signature[:]) {
-			return Verified{}, fmt.Errorf("%w: key %s did not sign this batch", ErrSignature, key)
-		}
-		roots.add(claim)
+	if err := verifyRoot(public, secondKey, key, root, proof, roots); err != nil {
+		return Verified{}, err
 	}
 	sections, err := u.openBody()
 	if err != nil {
@@ -80,6 +81,33 @@ func (u Unverified) Verify(public ed25519.PublicKey, roots *Roots) (Verified, er
 	}
 	place := Place{Batch: root, Index: proof.GetIndex()}
 	return Verified{Claims: u.Claims(), HeaderDigest: u.HeaderDigest(), KeyID: key, Place: place, sections: sections}, nil
+}
+
+// verifyRoot checks both signatures of a batch, or finds that they were checked.
+func verifyRoot(public ed25519.PublicKey, secondKey []byte, key KeyID, root Digest, proof *eventv1.BatchProof, roots *Roots) error {
+	other := proof.GetSecondSignature()
+	switch {
+	case len(secondKey) > 0 && len(other) == 0:
+		return fmt.Errorf("%w: key %s has a second key beside it, and the second signature is missing", ErrSignature, key)
+	case len(secondKey) == 0 && len(other) > 0:
+		return fmt.Errorf("%w: a second signature, and key %s has no second key beside it", ErrSignature, key)
+	}
+	claim := verifiedRoot{key: key, size: proof.GetSize(), root: root, signature: [64]byte(proof.GetSignature())}
+	if len(secondKey) > 0 {
+		claim.second = DigestOf(slices.Concat(secondKey, other))
+	}
+	if roots.has(claim) {
+		return nil
+	}
+	signed := statement(key, claim.size, root)
+	if !ed25519.Verify(public, signed, claim.signature[:]) {
+		return fmt.Errorf("%w: key %s did not sign this batch", ErrSignature, key)
+	}
+	if len(secondKey) > 0 && !second.Verify(secondKey, second.Batch, signed, other) {
+		return fmt.Errorf("%w: the second key beside %s did not sign this batch", ErrSignature, key)
+	}
+	roots.add(claim)
+	return nil
 }
 
 func (u Unverified) openBody() ([]Section, error) {
@@ -119,6 +147,8 @@ func checkProof(p *eventv1.BatchProof) error {
 		return fmt.Errorf("key_id: %d bytes, want 32", len(p.GetKeyId()))
 	case len(p.GetSignature()) != ed25519.SignatureSize:
 		return fmt.Errorf("signature: %d bytes, want 64", len(p.GetSignature()))
+	case len(p.GetSecondSignature()) != 0 && len(p.GetSecondSignature()) != second.SignatureSize:
+		return fmt.Errorf("second_signature: %d bytes, want none or %d", len(p.GetSecondSignature()), second.SignatureSize)
 	case p.GetSize() == 0 || p.GetSize() > MaxBatch:
 		return fmt.Errorf("size: %d, want 1 to %d", p.GetSize(), MaxBatch)
 	case p.GetIndex() >= p.GetSize():

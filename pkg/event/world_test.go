@@ -116,7 +116,7 @@ func verify(t testing.TB, data []byte) (event.Verified, error) {
 	if err != nil {
 		return event.Verified{}, err
 	}
-	return unverified.Verify(public, &event.Roots{})
+	return unverified.Verify(public, nil, &event.Roots{})
 }
 
 func timestamp(seconds int64, nanos int32) *timestamppb.Timestamp {

@@ -20,9 +20,9 @@ func TestExamineOpensWithoutShowing(t *testing.T) {
 		t.Errorf("a good key: %+v", check)
 	}
 	for what, check := range map[string]checkup.Check{
-		"wrong passphrase": second(Examine("key", path, cheap("another"))),
-		"unsealed":         second(Examine("key", path, Unsealed)),
-		"missing":          second(Examine("key", path+".none", Unsealed)),
+		"wrong passphrase": latter(Examine("key", path, cheap("another"))),
+		"unsealed":         latter(Examine("key", path, Unsealed)),
+		"missing":          latter(Examine("key", path+".none", Unsealed)),
 		"a secret":         ExamineSecret("key", path, Unsealed),
 	} {
 		if check.OK || check.Hint == "" || strings.Contains(check.Detail, "made-up") {
@@ -46,4 +46,4 @@ func TestExamineOpensWithoutShowing(t *testing.T) {
 	}
 }
 
-func second[A, B any](_ A, b B) B { return b }
+func latter[A, B any](_ A, b B) B { return b }

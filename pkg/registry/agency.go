@@ -50,7 +50,7 @@ func (b *book) enrol(index uint64, a *registryv1.Agency, committed bool) error {
 		return err
 	}
 	b.agencies = append(b.agencies, Agency{Country: country, ID: id, Name: a.GetName()})
-	return agencySlot{country, id}.put(b, index, a.GetPublisherKey(), next)
+	return agencySlot{country, id}.put(b, index, a.GetPublisherKey(), a.GetPublisherSecondKey(), next)
 }
 
 // endKey ends an agency's valid key, if there is one.
@@ -73,15 +73,18 @@ func (s agencySlot) current(b *book) (event.Digest, bool) {
 	return key.Next, ok
 }
 
-func (s agencySlot) put(b *book, index uint64, key []byte, next event.Digest) error {
-	if err := b.takeKey(s.owner(), key); err != nil {
+func (s agencySlot) put(b *book, index uint64, key, secondKey []byte, next event.Digest) error {
+	if err := b.takeKeys(s.owner(), key, secondKey); err != nil {
 		return err
 	}
 	at := b.agency(s.country, s.id)
 	a := b.endKey(b.agencies[at], index)
 	a.Key = event.KeyIDOf(event.RolePublisher, key)
 	b.agencies[at] = a
-	b.keys[a.Key] = Key{Country: s.country, Agency: s.id, Public: key, From: index + 1, Until: math.MaxUint64, Next: next, Renewal: a.KeysRevoked}
+	b.keys[a.Key] = Key{
+		Country: s.country, Agency: s.id, Public: key, Second: secondKey,
+		From: index + 1, Until: math.MaxUint64, Next: next, Renewal: a.KeysRevoked,
+	}
 	return nil
 }
 
@@ -115,7 +118,9 @@ func (c agencyEnrolled) consents(_, _ *book) []consent {
 	return []consent{rootConsent(c.GetAgency().GetCountry())}
 }
 
-func (c agencyEnrolled) keys() [][]byte { return [][]byte{c.GetAgency().GetPublisherKey()} }
+func (c agencyEnrolled) keys() [][]byte {
+	return keysOf(c.GetAgency().GetPublisherKey(), c.GetAgency().GetPublisherSecondKey())
+}
 
 type agencyRetired struct{ *registryv1.AgencyRetired }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
+	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
@@ -21,6 +22,7 @@ type book struct {
 	name, origin      string
 	threshold, quorum uint32 // as the charter says; see required and policy
 	notary            ed25519.PublicKey
+	notarySecond      []byte
 	members           map[string]Member
 	agencies          []Agency
 	keys              map[event.KeyID]Key
@@ -76,7 +78,7 @@ func (b *book) settle() error {
 
 // settlePolicy finds whose signatures count from now on.
 func (b *book) settlePolicy() error {
-	policy := translog.Policy{Origin: b.origin, Notary: b.notary, Mirrors: map[string]ed25519.PublicKey{}}
+	policy := translog.Policy{Origin: b.origin, Notary: b.notary, NotarySecond: b.notarySecond, Mirrors: map[string]ed25519.PublicKey{}}
 	for _, country := range b.active() {
 		if mirror := b.members[country].Mirror; mirror != nil {
 			policy.Mirrors[country] = mirror
@@ -174,6 +176,22 @@ func (b *book) takeKey(owner string, key []byte) error {
 	}
 	if err := checkPoint(owner, [32]byte(key)); err != nil {
 		return err
+	}
+	return b.own(owner, key)
+}
+
+// takeKeys gives a key and, where there is one, its second key to an owner.
+func (b *book) takeKeys(owner string, key, secondKey []byte) error {
+	if err := b.takeKey(owner, key); err != nil || len(secondKey) == 0 {
+		return err
+	}
+	return b.takeSecond(owner, secondKey)
+}
+
+// takeSecond gives a second key to an owner. Every text of its length is a key of ML-DSA-44.
+func (b *book) takeSecond(owner string, key []byte) error {
+	if len(key) != second.KeySize {
+		return fmt.Errorf("the second key of %s: %d bytes, want %d", owner, len(key), second.KeySize)
 	}
 	return b.own(owner, key)
 }

@@ -79,10 +79,10 @@ func (b *book) found(c founding, index uint64) error {
 	if len(c.GetMembers()) == 0 {
 		return errors.New("members: none")
 	}
-	if err := b.takeKey("the notary", c.GetNotaryKey()); err != nil {
+	if err := b.takeKeys("the notary", c.GetNotaryKey(), c.GetNotarySecondKey()); err != nil {
 		return err
 	}
-	b.notary = c.GetNotaryKey()
+	b.notary, b.notarySecond = c.GetNotaryKey(), c.GetNotarySecondKey()
 	for _, m := range c.GetMembers() {
 		if _, ok := b.members[m.GetCountry()]; ok {
 			return fmt.Errorf("member %s stands twice", m.GetCountry())
@@ -146,7 +146,7 @@ type charterAmended struct{ *registryv1.CharterAmended }
 func (c charterAmended) scope() scope { return charterScope }
 
 func (c charterAmended) enact(b *book, _ uint64) error {
-	if c.Threshold == nil && c.Quorum == nil && len(c.GetNotaryKey()) == 0 {
+	if c.Threshold == nil && c.Quorum == nil && len(c.keys()) == 0 {
 		return errors.New("changes nothing")
 	}
 	if c.Threshold != nil {
@@ -160,9 +160,19 @@ func (c charterAmended) enact(b *book, _ uint64) error {
 		}
 		b.quorum = c.GetQuorum()
 	}
-	if len(c.GetNotaryKey()) > 0 {
-		b.notary = c.GetNotaryKey()
-		return b.takeKey("the notary", c.GetNotaryKey())
+	return c.exchangeNotary(b)
+}
+
+// exchangeNotary: a new key comes with its second key or with none; a second key
+// alone comes beside the key that there is.
+func (c charterAmended) exchangeNotary(b *book) error {
+	switch key, secondKey := c.GetNotaryKey(), c.GetNotarySecondKey(); {
+	case len(key) > 0:
+		b.notary, b.notarySecond = key, secondKey
+		return b.takeKeys("the notary", key, secondKey)
+	case len(secondKey) > 0:
+		b.notarySecond = secondKey
+		return b.takeSecond("the notary", secondKey)
 	}
 	return nil
 }
@@ -171,12 +181,7 @@ func (c charterAmended) consents(before, after *book) []consent {
 	return charterConsents(before, after)
 }
 
-func (c charterAmended) keys() [][]byte {
-	if len(c.GetNotaryKey()) == 0 {
-		return nil
-	}
-	return [][]byte{c.GetNotaryKey()}
-}
+func (c charterAmended) keys() [][]byte { return keysOf(c.GetNotaryKey(), c.GetNotarySecondKey()) }
 
 type retentionAmended struct{ *registryv1.RetentionAmended }
 

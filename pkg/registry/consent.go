@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tripoint/tripoint/pkg/pae"
+	"github.com/tripoint/tripoint/pkg/second"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -131,12 +132,21 @@ func verifyPossessions(signed *registryv1.SignedUpdate, keys [][]byte) (map[stri
 			return nil, fmt.Errorf("signed with the key %.8x, which it does not bring", key)
 		case held[string(key)]:
 			return nil, fmt.Errorf("signed twice with the new key %.8x", key)
-		case !ed25519.Verify(key, statement, p.GetSignature()):
+		case !verifyPossession(key, statement, p.GetSignature()):
 			return nil, fmt.Errorf("the signature with the new key %.8x does not verify", key)
 		}
 		held[string(key)] = true
 	}
 	return held, nil
+}
+
+// verifyPossession verifies with a key of either kind: their lengths differ. The book
+// has taken both, so there are no other lengths.
+func verifyPossession(key, statement, signature []byte) bool {
+	if len(key) == second.KeySize {
+		return second.Verify(key, second.Possession, statement, signature)
+	}
+	return ed25519.Verify(key, statement, signature)
 }
 
 // SignRoot is one member's consent to an update's exact bytes.
@@ -177,4 +187,13 @@ func rootConsent(country string) consent {
 // allConsent is every one of these countries.
 func allConsent(why string, countries []string) consent {
 	return consent{of: countries, need: len(countries), why: why}
+}
+
+// SignSecondPossession is SignPossession by a second key.
+func SignSecondPossession(key *second.Key, update []byte) (*registryv1.Possession, error) {
+	signature, err := key.Sign(second.Possession, pae.Encode(pae.Possession, update))
+	if err != nil {
+		return nil, fmt.Errorf("signing an update with a new second key: %w", err)
+	}
+	return &registryv1.Possession{PublicKey: key.Public(), Signature: signature}, nil
 }

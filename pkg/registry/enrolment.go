@@ -22,21 +22,34 @@ func (c keyEnrolled) enact(b *book, index uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.put(b, index, c.GetPublicKey(), next)
+	return s.put(b, index, c.GetPublicKey(), c.GetSecondKey(), next)
 }
 
 func (c keyEnrolled) consents(_, _ *book) []consent {
 	return []consent{rootConsent(c.GetOwner().GetCountry())}
 }
 
-func (c keyEnrolled) keys() [][]byte { return signingKey(c.GetOwner(), c.GetPublicKey()) }
+func (c keyEnrolled) keys() [][]byte {
+	return signingKeys(c.GetOwner(), c.GetPublicKey(), c.GetSecondKey())
+}
 
-// signingKey is the key that an owner brings, where it can sign.
-func signingKey(owner *registryv1.KeyOwner, key []byte) [][]byte {
+// signingKeys are the keys that an owner brings, where they can sign.
+func signingKeys(owner *registryv1.KeyOwner, key, secondKey []byte) [][]byte {
 	if _, opens := owner.GetPurpose().(*registryv1.KeyOwner_Compartment); opens {
 		return nil
 	}
-	return [][]byte{key}
+	return keysOf(key, secondKey)
+}
+
+// keysOf are those of a key and its second key that are there.
+func keysOf(key, secondKey []byte) [][]byte {
+	var keys [][]byte
+	for _, k := range [][]byte{key, secondKey} {
+		if len(k) > 0 {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 type keyRotated struct{ *registryv1.KeyRotated }
@@ -54,14 +67,14 @@ func (c keyRotated) enact(b *book, index uint64) error {
 	if !ok {
 		return fmt.Errorf("%s has no key to rotate: enrol one", s.owner())
 	}
-	if err := committedTo(s.owner(), announced, c.GetPublicKey()); err != nil {
+	if err := committedTo(s.owner(), announced, c.GetPublicKey(), c.GetSecondKey()); err != nil {
 		return err
 	}
 	next, err := commitment(s.owner(), c.GetNext(), true)
 	if err != nil {
 		return err
 	}
-	return s.put(b, index, c.GetPublicKey(), next)
+	return s.put(b, index, c.GetPublicKey(), c.GetSecondKey(), next)
 }
 
 // consents are none for a key that signs for itself.
@@ -72,7 +85,9 @@ func (c keyRotated) consents(_, _ *book) []consent {
 	return []consent{rootConsent(c.GetOwner().GetCountry())}
 }
 
-func (c keyRotated) keys() [][]byte { return signingKey(c.GetOwner(), c.GetPublicKey()) }
+func (c keyRotated) keys() [][]byte {
+	return signingKeys(c.GetOwner(), c.GetPublicKey(), c.GetSecondKey())
+}
 
 type keyRevoked struct{ *registryv1.KeyRevoked }
 

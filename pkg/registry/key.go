@@ -16,6 +16,7 @@ import (
 type Key struct {
 	Country, Agency string
 	Public          ed25519.PublicKey
+	Second          []byte       // its second key, see pkg/second: both sign; empty: it has none
 	From            uint64       // the first log index at which it is valid
 	Until           uint64       // the first at which it is not any more
 	DoubtedFrom     uint64       // its owner no longer vouches for what it signed from here on; 0: it does
@@ -43,7 +44,16 @@ func (o Opening) ValidAt(index uint64) bool { return o.From <= index && index < 
 
 // CommitmentOf is what a key's enrolment says of the key that shall follow it:
 // whoever steals the first cannot rotate to one of his own.
-func CommitmentOf(next []byte) event.Digest { return event.DigestOf(pae.Encode(pae.Next, next)) }
+func CommitmentOf(next []byte) event.Digest { return CommitmentOfBoth(next, nil) }
+
+// CommitmentOfBoth is CommitmentOf where the successor has a second key: whoever has
+// but the one cannot rotate to it without the other, nor to it alone.
+func CommitmentOfBoth(next, secondKey []byte) event.Digest {
+	if len(secondKey) == 0 {
+		return event.DigestOf(pae.Encode(pae.Next, next))
+	}
+	return event.DigestOf(pae.Encode(pae.Next, next, secondKey))
+}
 
 // commitment reads one; a founding may leave it out.
 func commitment(owner string, data []byte, needed bool) (event.Digest, error) {
@@ -57,11 +67,11 @@ func commitment(owner string, data []byte, needed bool) (event.Digest, error) {
 }
 
 // committedTo refuses a successor that the key's enrolment did not announce.
-func committedTo(owner string, next event.Digest, key []byte) error {
+func committedTo(owner string, next event.Digest, key, secondKey []byte) error {
 	switch {
 	case next == event.Digest{}:
 		return fmt.Errorf("the key of %s was enrolled without a successor: revoke it and enrol another", owner)
-	case CommitmentOf(key) != next:
+	case CommitmentOfBoth(key, secondKey) != next:
 		return fmt.Errorf("not the successor that the key of %s was enrolled with: revoke it and enrol another", owner)
 	}
 	return nil
@@ -118,7 +128,7 @@ type slot interface {
 	owner() string
 	// current finds the commitment of the valid key; ok is false where there is none.
 	current(b *book) (next event.Digest, ok bool)
-	put(b *book, index uint64, key []byte, next event.Digest) error
+	put(b *book, index uint64, key, secondKey []byte, next event.Digest) error
 	end(b *book, index, doubtedFrom uint64) error
 	signs() bool
 }
@@ -157,6 +167,14 @@ func (b *book) agencySlot(country, id string) (slot, error) {
 	return agencySlot{country, id}, nil
 }
 
+// noSecond refuses a second key where version 1 has none: roots, mirrors, opening keys.
+func noSecond(owner string, secondKey []byte) error {
+	if len(secondKey) > 0 {
+		return fmt.Errorf("a second key for %s: only publishers and the notary have one", owner)
+	}
+	return nil
+}
+
 type mirrorSlot struct{ country string }
 
 func (s mirrorSlot) owner() string { return s.country + "'s mirror" }
@@ -167,7 +185,10 @@ func (s mirrorSlot) current(b *book) (event.Digest, bool) {
 	return m.MirrorNext, m.Mirror != nil
 }
 
-func (s mirrorSlot) put(b *book, _ uint64, key []byte, next event.Digest) error {
+func (s mirrorSlot) put(b *book, _ uint64, key, secondKey []byte, next event.Digest) error {
+	if err := noSecond(s.owner(), secondKey); err != nil {
+		return err
+	}
 	m := b.members[s.country]
 	m.Mirror, m.MirrorNext = key, next
 	b.members[s.country] = m
@@ -213,7 +234,10 @@ func (s openingSlot) current(b *book) (event.Digest, bool) {
 	return b.openings[at].Next, true
 }
 
-func (s openingSlot) put(b *book, index uint64, key []byte, next event.Digest) error {
+func (s openingSlot) put(b *book, index uint64, key, secondKey []byte, next event.Digest) error {
+	if err := noSecond(s.owner(), secondKey); err != nil {
+		return err
+	}
 	if _, err := hpke.MLKEM768X25519().NewPublicKey(key); err != nil {
 		return fmt.Errorf("the key of %s is not one of HPKE MLKEM768-X25519 (1216 bytes)", s.owner())
 	}

@@ -178,7 +178,7 @@ func (c rootRotated) enact(b *book, _ uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := committedTo(m.Country+"'s root", m.RootNext, c.GetRootKey()); err != nil {
+	if err := committedTo(m.Country+"'s root", m.RootNext, c.GetRootKey(), nil); err != nil {
 		return err
 	}
 	return b.exchangeRoot(m, c.GetRootKey(), c.GetRootNext())

@@ -16,9 +16,10 @@ type Overview struct {
 	Charter    string            `json:"charter"` // digest, hexadecimal
 	Name       string            `json:"name"`
 	Origin     string            `json:"origin"`
-	Threshold  int               `json:"threshold"` // roots that a change of the charter takes now
-	Quorum     int               `json:"quorum"`    // countries that witness a checkpoint now
-	Notary     string            `json:"notary"`    // public key, hexadecimal
+	Threshold  int               `json:"threshold"`               // roots that a change of the charter takes now
+	Quorum     int               `json:"quorum"`                  // countries that witness a checkpoint now
+	Notary     string            `json:"notary"`                  // public key, hexadecimal
+	Second     string            `json:"notary_second,omitempty"` // SHA-256 of its second key; empty: it has none
 	Members    []MemberView      `json:"members"`
 	Agencies   []AgencyView      `json:"agencies"`
 	Audiences  []AudienceView    `json:"audiences"`
@@ -42,7 +43,8 @@ type AgencyView struct {
 	Country string   `json:"country"`
 	Agency  string   `json:"agency"`
 	Name    string   `json:"name"`
-	Key     string   `json:"key,omitempty"` // public key; empty: none is valid
+	Key     string   `json:"key,omitempty"`        // public key; empty: none is valid
+	Second  string   `json:"second_key,omitempty"` // SHA-256 of its second key; empty: it has none
 	From    uint64   `json:"from,omitempty"`
 	To      []string `json:"may_publish_to"`    // audiences
 	Why     string   `json:"not_now,omitempty"` // why it may publish to none
@@ -75,6 +77,7 @@ func (s State) Overview() Overview {
 	}
 	policy := s.book.terms[len(s.book.terms)-1].Policy
 	o.Name, o.Origin, o.Notary = s.book.name, s.book.origin, hex.EncodeToString(s.book.notary)
+	o.Second = digestOf(s.book.notarySecond)
 	o.Threshold, o.Quorum, o.Retention = s.book.required(), policy.Quorum, s.Retention()
 	for _, m := range s.Members() {
 		o.Members = append(o.Members, MemberView{
@@ -109,7 +112,7 @@ func (s State) agencyView(a Agency) AgencyView {
 	member := s.book.members[a.Country]
 	key, ok := s.book.keys[a.Key]
 	if ok {
-		view.Key, view.From = hex.EncodeToString(key.Public), key.From
+		view.Key, view.Second, view.From = hex.EncodeToString(key.Public), digestOf(key.Second), key.From
 	}
 	switch {
 	case member.Status == Left:
@@ -129,6 +132,14 @@ func (s State) agencyView(a Agency) AgencyView {
 	return view
 }
 
+// digestOf stands for a key that is too long to be shown; empty where there is none.
+func digestOf(key []byte) string {
+	if len(key) == 0 {
+		return ""
+	}
+	return event.DigestOf(key).String()
+}
+
 func orNone(names []string) []string {
 	if names == nil {
 		return []string{}
@@ -142,6 +153,9 @@ func (o Overview) Facts() []string {
 		fmt.Sprintf("the charter: a change takes %d roots", o.Threshold),
 		fmt.Sprintf("the charter: a checkpoint is witnessed by %d countries", o.Quorum),
 		fmt.Sprintf("the charter: the notary signs with %s", o.Notary),
+	}
+	if o.Second != "" {
+		facts = append(facts, fmt.Sprintf("the charter: the notary signs with a second key too, of digest %s", o.Second))
 	}
 	for _, m := range o.Members {
 		facts = append(facts, fmt.Sprintf("member %s: %s since index %d", m.Country, m.Status, m.Since),
@@ -158,6 +172,9 @@ func (o Overview) Facts() []string {
 		facts = append(facts, fmt.Sprintf("%s: calls itself %q", who, a.Name))
 		if a.Key != "" {
 			facts = append(facts, fmt.Sprintf("%s: signs with %s, from index %d", who, a.Key, a.From))
+		}
+		if a.Second != "" {
+			facts = append(facts, fmt.Sprintf("%s: signs with a second key too, of digest %s", who, a.Second))
 		}
 		for _, id := range a.To {
 			facts = append(facts, fmt.Sprintf("%s: may publish to %s", who, id))

@@ -1,14 +1,17 @@
 package registry
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/second"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -111,15 +114,46 @@ func (s State) PartOf(update *registryv1.Update, public ed25519.PublicKey) (part
 // another version may find a meaning in it.
 var errUnknown = errors.New("the update holds fields that this version does not know, and so cannot show: it is not signed")
 
+// known reads an update that is to be signed.
+func known(signed *registryv1.SignedUpdate) (*registryv1.Update, error) {
+	_, update, err := encode(signed)
+	if err == nil && event.HasUnknown(update) {
+		return nil, errUnknown
+	}
+	return update, err
+}
+
+// SignSecond adds a second key's signature to an update that brings it. It refuses
+// one that the update does not bring, and one that has signed already.
+func (s State) SignSecond(signed *registryv1.SignedUpdate, key *second.Key) error {
+	update, err := known(signed)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.PartOf(update, key.Public()); !ok {
+		return fmt.Errorf("the second key %.8x… has no part in this update: the update does not bring it", key.Public())
+	}
+	if possessed(signed, key.Public()) {
+		return errors.New("this new key has signed already")
+	}
+	possession, err := SignSecondPossession(key, signed.GetUpdate())
+	if err == nil {
+		signed.Possessions = append(signed.Possessions, possession)
+	}
+	return err
+}
+
+// possessed reports whether a new key has signed.
+func possessed(signed *registryv1.SignedUpdate, public []byte) bool {
+	return slices.ContainsFunc(signed.GetPossessions(), func(p *registryv1.Possession) bool { return bytes.Equal(p.GetPublicKey(), public) })
+}
+
 // Sign adds one key's signature to an update. It refuses a key that has no part
 // in it, and one that has signed already.
 func (s State) Sign(signed *registryv1.SignedUpdate, key crypto.Signer) (Part, error) {
-	_, update, err := encode(signed)
+	update, err := known(signed)
 	if err != nil {
 		return Part{}, err
-	}
-	if event.HasUnknown(update) {
-		return Part{}, errUnknown
 	}
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {
@@ -141,10 +175,8 @@ func (s State) Sign(signed *registryv1.SignedUpdate, key crypto.Signer) (Part, e
 		}
 		return part, err
 	}
-	for _, given := range signed.GetPossessions() {
-		if public.Equal(ed25519.PublicKey(given.GetPublicKey())) {
-			return part, errors.New("this new key has signed already")
-		}
+	if possessed(signed, public) {
+		return part, errors.New("this new key has signed already")
 	}
 	possession, err := SignPossession(key, signed.GetUpdate())
 	if err == nil {

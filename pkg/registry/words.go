@@ -35,6 +35,12 @@ func (c charterAmended) words(before *book) []string {
 	if len(c.GetNotaryKey()) > 0 {
 		said = append(said, fmt.Sprintf("The log's checkpoints will be signed by the notary key %x; it was %x.", c.GetNotaryKey(), []byte(before.notary)))
 	}
+	switch secondKey := c.GetNotarySecondKey(); {
+	case len(secondKey) > 0:
+		said = append(said, fmt.Sprintf("They will need a second signature, by the ML-DSA-44 key %.32x….", secondKey))
+	case len(c.GetNotaryKey()) > 0 && len(before.notarySecond) > 0:
+		said = append(said, "They will have a second signature no more: the new notary key comes without a second key.")
+	}
 	return said
 }
 
@@ -95,10 +101,11 @@ func (c rootReplaced) words(*book) []string {
 
 func (c agencyEnrolled) words(before *book) []string {
 	a := c.GetAgency()
-	return []string{
+	said := []string{
 		fmt.Sprintf("%s enrols the agency %s (%s). It may publish to what %s is in: %s.", a.GetCountry(), a.GetAgency(), a.GetName(), a.GetCountry(), audiencesOf(before, a.GetCountry())),
 		fmt.Sprintf("Its key is %x.", a.GetPublisherKey()),
 	}
+	return append(said, secondWords(a.GetPublisherSecondKey(), nil)...)
 }
 
 func audiencesOf(b *book, country string) string {
@@ -117,11 +124,36 @@ func (c agencyRetired) words(*book) []string {
 }
 
 func (c keyEnrolled) words(*book) []string {
-	return []string{fmt.Sprintf("%s gets the key %.32x.", ownerWords(c.GetOwner()), c.GetPublicKey())}
+	said := []string{fmt.Sprintf("%s gets the key %.32x.", ownerWords(c.GetOwner()), c.GetPublicKey())}
+	return append(said, secondWords(c.GetSecondKey(), nil)...)
 }
 
-func (c keyRotated) words(*book) []string {
-	return []string{fmt.Sprintf("The key of %s is exchanged for the one that it was committed to: %.32x.", ownerWords(c.GetOwner()), c.GetPublicKey())}
+func (c keyRotated) words(before *book) []string {
+	said := []string{fmt.Sprintf("The key of %s is exchanged for the one that it was committed to: %.32x.", ownerWords(c.GetOwner()), c.GetPublicKey())}
+	return append(said, secondWords(c.GetSecondKey(), before.secondOf(c.GetOwner()))...)
+}
+
+// secondWords say what becomes of the second signature.
+func secondWords(secondKey, had []byte) []string {
+	switch {
+	case len(secondKey) > 0:
+		return []string{fmt.Sprintf("What it signs needs a second signature, by the ML-DSA-44 key %.32x….", secondKey)}
+	case len(had) > 0:
+		return []string{"What it signs has a second signature no more: the new key comes without a second key."}
+	}
+	return nil
+}
+
+// secondOf is the second key that an agency has now.
+func (b *book) secondOf(owner *registryv1.KeyOwner) []byte {
+	if b == nil {
+		return nil
+	}
+	at := b.agency(owner.GetCountry(), owner.GetAgency())
+	if at < 0 {
+		return nil
+	}
+	return b.keys[b.agencies[at].Key].Second
 }
 
 func (c keyRevoked) words(*book) []string {

@@ -20,7 +20,8 @@ func malformed(format string, args ...any) error {
 	return &Malformed{Reason: fmt.Sprintf(format, args...)}
 }
 
-// BadSignature is a note without the valid signature that it must have.
+// BadSignature is a note without a valid signature that it must have; a notary's
+// second one has its name too.
 type BadSignature struct {
 	Name string // the key name whose signature is absent or wrong
 }

@@ -18,10 +18,16 @@ import (
 const (
 	algEd25519     = 0x01
 	algCosignature = 0x04 // Ed25519 with a timestamp, tlog-cosignature v1
+	algOther       = 0xff // the type's name follows
 )
 
+// secondType names the notary's second signature: ML-DSA-44 over the note's text. C2SP
+// assigns no type to that. Its 0x06 is a timestamped cosignature, which leaves a
+// checkpoint's extension lines out, and so the registry.
+const secondType = "tripoint/v1/checkpoint/ML-DSA-44"
+
 // keyHash is C2SP signed-note's key ID.
-func keyHash(name string, alg byte, key ed25519.PublicKey) uint32 {
+func keyHash(name string, alg byte, key []byte) uint32 {
 	data := append([]byte(name), '\n', alg)
 	sum := sha256.Sum256(append(data, key...))
 	return binary.BigEndian.Uint32(sum[:])
@@ -74,24 +80,40 @@ func (v noteVerifier) Name() string                       { return v.name }
 func (v noteVerifier) KeyHash() uint32                    { return v.hash }
 func (v noteVerifier) Verify(text, signature []byte) bool { return v.verify(text, signature) }
 
-// openNote reads a signed note that carries exactly one signature of the
-// verifiers, and returns its checkpoint, that signature, and a note with
-// nothing but it. Signatures of strangers are passed over, as C2SP asks.
-func openNote(data []byte, verifiers ...note.Verifier) (Signed, note.Signature, error) {
-	fail := func(err error) (Signed, note.Signature, error) { return Signed{}, note.Signature{}, err }
+// secondKeyHash is the key ID of a second key.
+func secondKeyHash(name string, key []byte) uint32 {
+	return keyHash(name, algOther, append([]byte(secondType), key...))
+}
+
+// openNote reads a signed note that carries signatures of exactly so many of the
+// verifiers, and returns its checkpoint, those signatures in the verifiers' order, and
+// a note with nothing but them. Signatures of strangers are passed over, as C2SP asks.
+func openNote(data []byte, want int, verifiers ...note.Verifier) (Signed, []note.Signature, error) {
+	fail := func(err error) (Signed, []note.Signature, error) { return Signed{}, nil, err }
 	n, err := openKnown(data, verifiers...)
 	if err != nil {
 		return fail(err)
 	}
-	if len(n.Sigs) != 1 {
-		return fail(malformed("%d known signatures on one note, not 1", len(n.Sigs)))
+	if len(n.Sigs) < want {
+		return fail(errUnsigned)
+	}
+	if len(n.Sigs) > want {
+		return fail(malformed("%d known signatures on one note, not %d", len(n.Sigs), want))
 	}
 	c, err := ParseCheckpoint(n.Text)
 	if err != nil {
 		return fail(err)
 	}
-	plain := fmt.Sprintf("%s\n— %s %s\n", n.Text, n.Sigs[0].Name, n.Sigs[0].Base64)
-	return Signed{Checkpoint: c, Note: []byte(plain)}, n.Sigs[0], nil
+	var found []note.Signature
+	plain := []byte(n.Text + "\n")
+	for _, v := range verifiers {
+		for _, s := range n.Sigs {
+			if s.Name == v.Name() && s.Hash == v.KeyHash() {
+				found, plain = append(found, s), fmt.Appendf(plain, "— %s %s\n", s.Name, s.Base64)
+			}
+		}
+	}
+	return Signed{Checkpoint: c, Note: plain}, found, nil
 }
 
 // errUnsigned: none of the wanted signatures is on the note.

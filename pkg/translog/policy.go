@@ -15,11 +15,12 @@ import (
 // Policy says whose signatures make a checkpoint of some size, what registry it
 // must name, and how many cosignatures make it witnessed. Term says which sizes it is for.
 type Policy struct {
-	Origin   string
-	Notary   ed25519.PublicKey
-	Mirrors  map[string]ed25519.PublicKey // by country
-	Quorum   int                          // mirrors that must cosign, at least 1
-	Registry Hash                         // see Checkpoint.Registry
+	Origin       string
+	Notary       ed25519.PublicKey
+	NotarySecond []byte                       // its second key, see pkg/second; empty: it has none
+	Mirrors      map[string]ed25519.PublicKey // by country
+	Quorum       int                          // mirrors that must cosign, at least 1
+	Registry     Hash                         // see Checkpoint.Registry
 }
 
 // Validate refuses a policy under which one party could count as two, or a quorum
@@ -28,8 +29,8 @@ func (p Policy) Validate() error {
 	if err := checkName("origin", p.Origin); err != nil {
 		return err
 	}
-	if len(p.Notary) != ed25519.PublicKeySize {
-		return malformed("the notary's key has %d bytes, not %d", len(p.Notary), ed25519.PublicKeySize)
+	if err := p.checkNotary(); err != nil {
+		return err
 	}
 	owners := map[string]string{}
 	for _, country := range slices.Sorted(maps.Keys(p.Mirrors)) {
@@ -56,7 +57,7 @@ func (p Policy) Validate() error {
 
 // clone shares nothing with p.
 func (p Policy) clone() Policy {
-	p.Notary = slices.Clone(p.Notary)
+	p.Notary, p.NotarySecond = slices.Clone(p.Notary), slices.Clone(p.NotarySecond)
 	p.Mirrors = maps.Clone(p.Mirrors)
 	for country, key := range p.Mirrors {
 		p.Mirrors[country] = slices.Clone(key)
@@ -70,7 +71,7 @@ func (p Policy) Equal(q Policy) bool { return p.Registry == q.Registry && p.same
 // sameSigners reports whether p and q accept the same signatures and ask for the same quorum.
 func (p Policy) sameSigners(q Policy) bool {
 	same := func(a, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }
-	return p.Origin == q.Origin && p.Quorum == q.Quorum && same(p.Notary, q.Notary) && maps.EqualFunc(p.Mirrors, q.Mirrors, same)
+	return p.Origin == q.Origin && p.Quorum == q.Quorum && same(p.Notary, q.Notary) && bytes.Equal(p.NotarySecond, q.NotarySecond) && maps.EqualFunc(p.Mirrors, q.Mirrors, same)
 }
 
 // admits refuses a checkpoint that names another registry.
@@ -98,7 +99,7 @@ func (p Policy) openCosignature(data []byte) (cosignature, error) {
 	for country, key := range p.Mirrors {
 		verifiers = append(verifiers, mirrorVerifier(p.Origin, country, key))
 	}
-	signed, signature, err := openNote(data, verifiers...)
+	signed, found, err := openNote(data, 1, verifiers...)
 	if errors.Is(err, errUnsigned) {
 		return cosignature{}, ErrUnknownWitness
 	}
@@ -108,10 +109,10 @@ func (p Policy) openCosignature(data []byte) (cosignature, error) {
 	if signed.Checkpoint.Origin != p.Origin {
 		return cosignature{}, malformed("cosigned checkpoint is of another log")
 	}
-	t, err := cosignatureTime(signature)
+	t, err := cosignatureTime(found[0])
 	if err != nil {
 		return cosignature{}, err
 	}
-	country := strings.TrimPrefix(signature.Name, MirrorName(p.Origin, ""))
+	country := strings.TrimPrefix(found[0].Name, MirrorName(p.Origin, ""))
 	return cosignature{country: country, key: p.Mirrors[country], signed: signed, time: t}, nil
 }

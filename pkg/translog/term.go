@@ -126,7 +126,7 @@ func (p Policies) openCheckpoint(data []byte) (Signed, error) {
 		return Signed{}, fmt.Errorf("opening a checkpoint: %w", err)
 	}
 	policy := p.At(size)
-	signed, err := openCheckpoint(data, policy.Origin, policy.Notary)
+	signed, err := policy.openCheckpoint(data)
 	if err != nil {
 		return Signed{}, err
 	}

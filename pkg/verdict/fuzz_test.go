@@ -43,7 +43,7 @@ func FuzzJudge(f *testing.F) {
 			genuine[u.HeaderDigest()] = true
 		}
 		got := changing.reads(f, m.message)
-		late := m.what == expired || m.what == second // signed by those who must, and it would apply elsewhere
+		late := m.what == expired || m.what == another // signed by those who must, and it would apply elsewhere
 		if digest, ok := signed(m.data); ok && (got.Update || late) {
 			genuine[digest] = true
 		}

@@ -185,7 +185,7 @@ func (s *tale) audiences() {
 
 const (
 	expired = "expired one index ago"
-	second  = "and the second"
+	another = "and the second"
 )
 
 // signatures: updates that nobody, or not enough of those who must, have signed.
@@ -211,7 +211,7 @@ func (s *tale) signatures() {
 	bad(expired, "reg.agency.retired", marshal(t, registrytest.SignUpdate(t, update, "root XB")))
 	_, other := s.log.Message(t, registrytest.Retire("XB", "police"), "root XB")
 	s.enacts("of two for one place the first", retire, "root XB")
-	bad(second, "reg.agency.retired", other)
+	bad(another, "reg.agency.retired", other)
 	s.add("and the first once more", verdict.Duplicate, s.all[len(s.all)-2].message)
 	s.add("and life goes on", verdict.Accepted, newAgency(t, "XA", "border", "pair").says(t, 1)...)
 }

@@ -5,7 +5,6 @@
 package verdict
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -98,7 +97,7 @@ func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64
 	if _, err := state.Open(claims.Chain.Country, claims.Chain.Audience); err != nil {
 		return refuse(AudienceClosed, "%v", err)
 	}
-	verified, err := envelope.Verify(ed25519.PublicKey(key.Public), roots)
+	verified, err := envelope.Verify(key.Public, key.Second, roots)
 	switch {
 	case errors.Is(err, event.ErrBody):
 		return refuse(BadBody, "%v", err)

@@ -40,7 +40,7 @@ func (m *mirror) signed(note []byte, size uint64) bool {
 		return true
 	}
 	before := m.terms.At(size)
-	_, err = translog.OpenCheckpoint(note, before.Origin, before.Notary)
+	_, err = before.OpenSigned(note)
 	return err == nil
 }
 

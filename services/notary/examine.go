@@ -90,12 +90,16 @@ func examineTiles(known *trust, leaves *store, note []byte) checkup.Check {
 }
 
 func examineKeys(config Config, known *trust, size uint64) checkup.Check {
-	keys, err := newSigners(known.founded.At(0).Origin, config.Key, config.NextKey)
+	keys, err := newSigners(config, known.founded.At(0).Origin)
 	if err != nil {
 		return checkup.Bad("key", "configure the notary's key", "%v", err)
 	}
 	policies := known.policies()
-	named := policies.At(size + 1).Notary
+	policy := policies.At(size + 1)
+	named := policy.Notary
+	if keys.keys[string(named)] != nil && keys.under(policy) == nil {
+		return checkup.Bad("key", "configure it as second_key: it was made beside the key", "the charter names the second key %.8x… beside %.8x…, and it is not here", policy.NotarySecond, []byte(named))
+	}
 	if _, signer := keys.largest(policies, size, size+1); signer == nil {
 		return checkup.Bad("key", "configure the key that the charter names; the one that is here may be its predecessor",
 			"the charter names the key %.8x… from size %d on, and it is not here", []byte(named), size+1)

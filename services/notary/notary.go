@@ -24,6 +24,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/notary/outside"
 	"github.com/tripoint/tripoint/services/notary/scrub"
@@ -45,6 +46,9 @@ type Config struct {
 	Scrub     scrub.Pace        // how fast the stream is read again, to compare it with the tree
 	Replicas  int               // how many servers must keep each stream, at least; 0: 1
 	Logger    *slog.Logger      // nil: silent
+
+	// SecondKeys sign beside a key where the charter names one of them there; see pkg/second. None: it may name none.
+	SecondKeys []*second.Key
 
 	faults faults
 }
@@ -69,8 +73,8 @@ const (
 // It never signs again over such a stream by itself.
 var ErrAltered = errors.New("the stream does not hold what was signed")
 
-// ErrReplaced says that the charter names a notary key which this notary does not
-// have. What its own keys may sign is published.
+// ErrReplaced says that the charter names a notary key, or a second key beside it, which
+// this notary does not have. What its own keys may sign is published.
 var ErrReplaced = errors.New("the charter names another notary's key")
 
 // Notary follows one log.
@@ -109,7 +113,7 @@ func New(config Config) (*Notary, error) {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
 	origin := known.founded.At(0).Origin // never changes
-	keys, err := newSigners(origin, config.Key, config.NextKey)
+	keys, err := newSigners(config, origin)
 	if err != nil {
 		return nil, fmt.Errorf("notary: %w", err)
 	}

@@ -1,8 +1,6 @@
 package notary
 
 import (
-	"crypto"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -130,55 +128,4 @@ func (t *trust) policies() translog.Policies {
 		return policies
 	}
 	return t.founded // the stream does not begin with the founding, or has not been read yet
-}
-
-// signers are the keys that this notary holds, by their public halves.
-type signers map[string]*translog.Notary
-
-func newSigners(origin string, keys ...crypto.Signer) (signers, error) {
-	held := signers{}
-	for _, key := range keys {
-		if key == nil {
-			continue
-		}
-		signer, err := translog.NewNotary(origin, key)
-		if err != nil {
-			return nil, err
-		}
-		held[string(key.Public().(ed25519.PublicKey))] = signer
-	}
-	if len(held) == 0 {
-		return nil, errors.New("no key")
-	}
-	return held, nil
-}
-
-// largest is the largest size above from, up to end, that one of the keys may
-// sign, and that key; nil: there is none.
-func (s signers) largest(policies translog.Policies, from, end uint64) (uint64, *translog.Notary) {
-	last := end
-	for i := len(policies) - 1; i >= 0; i-- {
-		first := max(policies[i].From, from+1)
-		if signer := s[string(policies[i].Policy.Notary)]; signer != nil && first <= last {
-			return last, signer
-		}
-		if policies[i].From <= last && policies[i].From > 0 {
-			last = policies[i].From - 1
-		}
-	}
-	return 0, nil
-}
-
-// unnamed reports whether one of the keys is not, or not yet, the notary's for any size.
-func (s signers) unnamed(policies translog.Policies) bool {
-	for public := range s {
-		named := false
-		for _, term := range policies {
-			named = named || string(term.Policy.Notary) == public
-		}
-		if !named {
-			return true
-		}
-	}
-	return false
 }

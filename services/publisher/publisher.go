@@ -22,11 +22,12 @@ import (
 	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
-// Config is what a publisher needs. All but NextKey and Logger must be set.
+// Config is what a publisher needs. All but NextKey, SecondKeys and Logger must be set.
 type Config struct {
 	Country   string           // ISO 3166-1 alpha-2 code of the agency's member
 	Agency    string           // the agency's identifier in the registry
@@ -38,6 +39,9 @@ type Config struct {
 	Listen    string           // host:port of the API; port 0 picks a free one
 	Token     string           // the bearer token that the agency's systems present
 	Logger    *slog.Logger     // nil: silent
+
+	// SecondKeys sign beside Key or NextKey, whichever of them the registry names beside it; see pkg/second. None: it may name none.
+	SecondKeys []*second.Key
 }
 
 // hub is what the publisher needs of a stream.Conn, and logReader of its Reader;

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"errors"
@@ -19,7 +20,7 @@ func (p *Publisher) signingKey(view *logView) (event.SigningKey, error) {
 	for _, key := range p.keys {
 		enrolled, ok := view.state.Key(key.ID)
 		if ok && p.ours(enrolled) && view.state.Invalid(enrolled, view.from) == nil {
-			return key, nil
+			return p.withSecond(key, enrolled)
 		}
 	}
 	var have []string
@@ -33,6 +34,20 @@ func (p *Publisher) signingKey(view *logView) (event.SigningKey, error) {
 			who, agency.Key, p.config.Country)
 	}
 	return event.SigningKey{}, fmt.Errorf("%s; %s", strings.Join(have, "; "), advice)
+}
+
+// withSecond is a key with the second key that the registry names beside it.
+func (p *Publisher) withSecond(key event.SigningKey, enrolled registry.Key) (event.SigningKey, error) {
+	if len(enrolled.Second) == 0 {
+		return key, nil
+	}
+	for _, beside := range p.config.SecondKeys {
+		if bytes.Equal(beside.Public(), enrolled.Second) {
+			key.Second = beside
+			return key, nil
+		}
+	}
+	return event.SigningKey{}, fmt.Errorf("the registry names the second key %.8x… beside %s, and it is not configured: both have to sign", enrolled.Second, key.ID)
 }
 
 func (p *Publisher) describeKey(view *logView, id event.KeyID) string {

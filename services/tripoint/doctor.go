@@ -14,6 +14,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/checkup"
 	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/desk"
 	"github.com/tripoint/tripoint/services/hub"
@@ -95,18 +96,21 @@ func examineHub(ctx context.Context, s settings, lock keyfile.Lock) []checkup.Ch
 
 func examineNotary(ctx context.Context, s settings, lock keyfile.Lock) []checkup.Check {
 	key, next, checks := s.examineKeys(lock)
+	seconds, found := s.examineSeconds(lock)
+	checks = append(checks, found...)
 	if key != nil {
-		checks = append(checks, notary.Examine(ctx, notary.Config{Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next})...)
+		checks = append(checks, notary.Examine(ctx, notary.Config{Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds})...)
 	}
 	return append(checks, s.examineHub(ctx, stream.NotaryUser)...)
 }
 
 func examinePublisher(ctx context.Context, s settings, lock keyfile.Lock) []checkup.Check {
 	key, next, checks := s.examineKeys(lock)
-	checks = append(checks, keyfile.ExaminePlain("token", s.TokenFile))
+	seconds, found := s.examineSeconds(lock)
+	checks = append(append(checks, found...), keyfile.ExaminePlain("token", s.TokenFile))
 	if key != nil {
 		checks = append(checks, publisher.Examine(ctx, publisher.Config{
-			Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next})...)
+			Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds})...)
 	}
 	return append(checks, s.examineHub(ctx, stream.PublisherUser(s.Country, s.Agency))...)
 }
@@ -175,6 +179,21 @@ func (s settings) examineKeys(lock keyfile.Lock) (key, next crypto.Signer, check
 		checks = append(checks, check)
 	}
 	return key, next, checks
+}
+
+// examineSeconds opens the second keys that the configuration has.
+func (s settings) examineSeconds(lock keyfile.Lock) (seconds []*second.Key, checks []checkup.Check) {
+	for _, file := range []struct{ name, path string }{{"second key file", s.SecondKey}, {"next second key file", s.NextSecondKey}} {
+		if file.path == "" {
+			continue
+		}
+		key, check := keyfile.ExamineSecond(file.name, file.path, lock)
+		checks = append(checks, check)
+		if key != nil {
+			seconds = append(seconds, key)
+		}
+	}
+	return seconds, checks
 }
 
 // examineHub says whether the hub admits this role.

@@ -88,7 +88,7 @@ func (s *source) look(path string) (*registryv1.Proposal, paper.Sheet, error) {
 
 func signCommand(from *source) *cobra.Command {
 	var key, passphraseFile string
-	var unsealed, yes bool
+	var unsealed, beside, yes bool
 	command := &cobra.Command{
 		Use: "sign FILE", Short: "Show what a proposal changes, ask, and sign it with a root or with a key that it brings",
 		Long: "Shows what a proposal changes, asks, and puts a signature into the file. Needs no\n" +
@@ -111,35 +111,49 @@ func signCommand(from *source) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			signer, err := keyfile.Load(key, lock)
-			if err != nil {
-				return err
-			}
-			part, err := sheet.Base.Sign(proposal.GetSigned(), signer)
+			part, public, err := signProposal(sheet.Base, proposal.GetSigned(), key, lock, beside)
 			if err != nil {
 				return err
 			}
 			if err := writeProposal(args[0], proposal); err != nil {
 				return err
 			}
-			return printSigned(command.OutOrStdout(), part, signer.Public().(ed25519.PublicKey))
+			return printSigned(command.OutOrStdout(), part, public)
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&key, "key", "", "file of the key to sign with")
 	flags.StringVar(&passphraseFile, "passphrase-file", "", "file whose one line is the key's passphrase")
 	flags.BoolVar(&unsealed, "unsealed", false, "the key is not sealed")
+	flags.BoolVar(&beside, "second", false, "the key is a second key (ML-DSA-44)")
 	flags.BoolVar(&yes, "yes", false, "do not ask")
 	_ = command.MarkFlagRequired("key")
 	return command
 }
 
-func printSigned(to io.Writer, part registry.Part, key ed25519.PublicKey) error {
+// signProposal signs with the key of a file, of either kind.
+func signProposal(state registry.State, signed *registryv1.SignedUpdate, path string, lock keyfile.Lock, beside bool) (registry.Part, []byte, error) {
+	if beside {
+		key, err := keyfile.LoadSecond(path, lock)
+		if err != nil {
+			return registry.Part{}, nil, err
+		}
+		return registry.Part{}, key.Public(), state.SignSecond(signed, key)
+	}
+	key, err := keyfile.Load(path, lock)
+	if err != nil {
+		return registry.Part{}, nil, err
+	}
+	part, err := state.Sign(signed, key)
+	return part, key.Public().(ed25519.PublicKey), err
+}
+
+func printSigned(to io.Writer, part registry.Part, key []byte) error {
 	if part.Root != "" {
 		_, err := fmt.Fprintf(to, "Signed as the root of %s.\n", part.Root)
 		return err
 	}
-	_, err := fmt.Fprintf(to, "Signed with the new key %x.\n", []byte(key[:8]))
+	_, err := fmt.Fprintf(to, "Signed with the new key %x.\n", key[:8])
 	return err
 }
 

@@ -86,26 +86,36 @@ func (s *source) propose(command *cobra.Command, change *registryv1.Update, expi
 	return printReview(command.OutOrStdout(), out, sheet)
 }
 
-// publicKey reads what key new announced.
-func publicKey(command *cobra.Command, flag string) (public, next []byte, err error) {
+// publicKey reads what key new announced of a key and of its successor.
+func publicKey(command *cobra.Command, flag string) (key halves, next []byte, err error) {
 	path, _ := command.Flags().GetString(flag)
 	if path == "" {
-		return nil, nil, exit{exitUsage, fmt.Errorf("say --%s FILE: the .pub file of the key (tripoint key new makes it)", flag)}
+		return halves{}, nil, exit{exitUsage, fmt.Errorf("say --%s FILE: the .pub file of the key (tripoint key new makes it)", flag)}
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, err
+		return halves{}, nil, err
 	}
 	var announced announcement
 	if err := json.Unmarshal(text, &announced); err != nil {
-		return nil, nil, fmt.Errorf("%s: not the .pub file of a key", path)
+		return halves{}, nil, fmt.Errorf("%s: not the .pub file of a key", path)
 	}
 	public, publicErr := hex.DecodeString(announced.PublicKey)
+	beside, besideErr := hex.DecodeString(announced.SecondKey)
 	next, nextErr := hex.DecodeString(announced.Next)
-	if err := errors.Join(publicErr, nextErr); err != nil {
-		return nil, nil, fmt.Errorf("%s: not the .pub file of a key: %w", path, err)
+	if err := errors.Join(publicErr, besideErr, nextErr); err != nil {
+		return halves{}, nil, fmt.Errorf("%s: not the .pub file of a key: %w", path, err)
 	}
-	return public, next, nil
+	return halves{public, beside}, next, nil
+}
+
+// onlyKey is publicKey for a key that has no second one: a root's, a mirror's.
+func onlyKey(command *cobra.Command, flag string) (public, next []byte, err error) {
+	key, next, err := publicKey(command, flag)
+	if err == nil && len(key.second) > 0 {
+		return nil, nil, fmt.Errorf("--%s: only publishers and the notary have a second key", flag)
+	}
+	return key.public, next, err
 }
 
 // agencyOf splits COUNTRY/agency.
@@ -143,13 +153,13 @@ var keyProposals = []proposal{
 		if err != nil {
 			return nil, err
 		}
-		public, next, err := publicKey(command, "key")
+		key, next, err := publicKey(command, "key")
 		if err != nil {
 			return nil, err
 		}
 		name, _ := command.Flags().GetString("name")
 		return &registryv1.Update{Change: &registryv1.Update_AgencyEnrolled{AgencyEnrolled: &registryv1.AgencyEnrolled{Agency: &registryv1.Agency{
-			Country: country, Agency: agency, Name: name, PublisherKey: public, PublisherNext: next,
+			Country: country, Agency: agency, Name: name, PublisherKey: key.public, PublisherSecondKey: key.second, PublisherNext: next,
 		}}}}, nil
 	}},
 	{"retire-agency COUNTRY/AGENCY", "End an agency", 1, nil, func(args []string, _ *cobra.Command) (*registryv1.Update, error) {
@@ -158,13 +168,15 @@ var keyProposals = []proposal{
 	}},
 	{"enrol-key OWNER", "Give a key to an owner that has none: COUNTRY/agency, COUNTRY:mirror, COUNTRY:identity", 1, keyFlag,
 		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
-			owner, public, next, err := ownedKey(args[0], command)
-			return &registryv1.Update{Change: &registryv1.Update_KeyEnrolled{KeyEnrolled: &registryv1.KeyEnrolled{Owner: owner, PublicKey: public, Next: next}}}, err
+			owner, key, next, err := ownedKey(args[0], command)
+			return &registryv1.Update{Change: &registryv1.Update_KeyEnrolled{KeyEnrolled: &registryv1.KeyEnrolled{
+				Owner: owner, PublicKey: key.public, SecondKey: key.second, Next: next}}}, err
 		}},
 	{"rotate-key OWNER", "Exchange an owner's key for the successor that it was enrolled with", 1, keyFlag,
 		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
-			owner, public, next, err := ownedKey(args[0], command)
-			return &registryv1.Update{Change: &registryv1.Update_KeyRotated{KeyRotated: &registryv1.KeyRotated{Owner: owner, PublicKey: public, Next: next}}}, err
+			owner, key, next, err := ownedKey(args[0], command)
+			return &registryv1.Update{Change: &registryv1.Update_KeyRotated{KeyRotated: &registryv1.KeyRotated{
+				Owner: owner, PublicKey: key.public, SecondKey: key.second, Next: next}}}, err
 		}},
 	{"revoke-key OWNER", "End an owner's key", 1, func(command *cobra.Command) {
 		command.Flags().Uint64("doubted-from", 0, "log index from which the owner no longer vouches for what it signed (0: vouches for all)")
@@ -175,12 +187,12 @@ var keyProposals = []proposal{
 	}},
 }
 
-func ownedKey(text string, command *cobra.Command) (owner *registryv1.KeyOwner, public, next []byte, err error) {
+func ownedKey(text string, command *cobra.Command) (owner *registryv1.KeyOwner, key halves, next []byte, err error) {
 	if owner, err = ownerOf(text); err != nil {
-		return nil, nil, nil, err
+		return nil, halves{}, nil, err
 	}
-	public, next, err = publicKey(command, "key")
-	return owner, public, next, err
+	key, next, err = publicKey(command, "key")
+	return owner, key, next, err
 }
 
 // classesOf reads CLASS=DAYS.

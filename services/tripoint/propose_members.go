@@ -26,12 +26,12 @@ var memberProposals = []proposal{
 	}},
 	{"rotate-root COUNTRY", "Exchange a root for the successor that it was committed to", 1, keyFlag,
 		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
-			public, next, err := publicKey(command, "key")
+			public, next, err := onlyKey(command, "key")
 			return &registryv1.Update{Change: &registryv1.Update_RootRotated{RootRotated: &registryv1.RootRotated{Country: args[0], RootKey: public, RootNext: next}}}, err
 		}},
 	{"replace-root COUNTRY", "Give a country that lost its root another, by the others' consent", 1, keyFlag,
 		func(args []string, command *cobra.Command) (*registryv1.Update, error) {
-			public, next, err := publicKey(command, "key")
+			public, next, err := onlyKey(command, "key")
 			return &registryv1.Update{Change: &registryv1.Update_RootReplaced{RootReplaced: &registryv1.RootReplaced{Country: args[0], RootKey: public, RootNext: next}}}, err
 		}},
 	{"amend-charter", "Change threshold, quorum or notary", 0, func(command *cobra.Command) {
@@ -47,11 +47,11 @@ var memberProposals = []proposal{
 }
 
 func admit(args []string, command *cobra.Command) (*registryv1.Update, error) {
-	root, rootNext, err := publicKey(command, "root")
+	root, rootNext, err := onlyKey(command, "root")
 	if err != nil {
 		return nil, err
 	}
-	mirror, mirrorNext, err := publicKey(command, "mirror")
+	mirror, mirrorNext, err := onlyKey(command, "mirror")
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +71,11 @@ func amendCharter(_ []string, command *cobra.Command) (*registryv1.Update, error
 		amended.Quorum = proto.Uint32(quorum)
 	}
 	if command.Flags().Changed("notary") {
-		var err error
-		if amended.NotaryKey, _, err = publicKey(command, "notary"); err != nil {
+		key, _, err := publicKey(command, "notary")
+		if err != nil {
 			return nil, err
 		}
+		amended.NotaryKey, amended.NotarySecondKey = key.public, key.second
 	}
 	return &registryv1.Update{Change: &registryv1.Update_CharterAmended{CharterAmended: amended}}, nil
 }

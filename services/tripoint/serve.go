@@ -16,6 +16,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/desk"
 	"github.com/tripoint/tripoint/services/desk/console"
@@ -37,6 +38,10 @@ type file struct {
 	Key       string `yaml:"key"`       // notary, publisher, desk: path
 	Standby   bool   `yaml:"standby"`   // notary: publishes only while the other one does not
 	NextKey   string `yaml:"next_key"`  // the key that it is to be rotated to, where it is here already; may be missing
+
+	// Second keys (ML-DSA-44), beside the key and beside the next one; may be missing where the registry names none.
+	SecondKey     string `yaml:"second_key,omitempty"`      // notary, publisher: path
+	NextSecondKey string `yaml:"next_second_key,omitempty"` // likewise
 
 	// How the role's key files are sealed; one of the two.
 	PassphraseFile string `yaml:"passphrase_file"` // path of a file that holds one line
@@ -174,6 +179,26 @@ func (s settings) keys() (key, next crypto.Signer, err error) {
 	return key, next, err
 }
 
+// seconds are the role's second keys that its configuration has.
+func (s settings) seconds() ([]*second.Key, error) {
+	lock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	var keys []*second.Key
+	for _, path := range []string{s.SecondKey, s.NextSecondKey} {
+		if path == "" {
+			continue
+		}
+		key, err := keyfile.LoadSecond(path, lock)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 func (s settings) stream(user string) stream.Config {
 	return stream.Config{
 		URL: s.Hub.URL, Credentials: s.Hub.Credentials, User: user, Account: stream.InMemberAccount(user), Logger: s.log,
@@ -198,6 +223,10 @@ func serveNotary(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	seconds, err := s.seconds()
+	if err != nil {
+		return err
+	}
 	var witnesses []outside.Witness
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, outside.Witness{URL: w.URL, VKey: w.VKey})
@@ -210,7 +239,7 @@ func serveNotary(ctx context.Context, s settings) error {
 		user = stream.StandbyUser
 	}
 	n, err := notary.New(notary.Config{
-		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, Stream: s.stream(user),
+		Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds, Stream: s.stream(user),
 		Listen: s.Listen, Standby: s.Standby, Witnesses: witnesses, Logger: s.log,
 		Scrub: scrub.Pace{Messages: s.Scrub.Messages, Bytes: s.Scrub.Bytes, Pause: s.Scrub.Pause}, Replicas: s.Replicas,
 	})
@@ -228,6 +257,10 @@ func servePublisher(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	seconds, err := s.seconds()
+	if err != nil {
+		return err
+	}
 	if _, err := os.Stat(s.TokenFile); err != nil {
 		return fmt.Errorf("token_file: %w", err)
 	}
@@ -236,7 +269,7 @@ func servePublisher(ctx context.Context, s settings) error {
 		return err
 	}
 	p, err := publisher.New(ctx, publisher.Config{
-		Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next,
+		Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds,
 		Stream: s.stream(stream.PublisherUser(s.Country, s.Agency)), Listen: s.Listen, Token: token, Logger: s.log,
 	})
 	if err != nil {

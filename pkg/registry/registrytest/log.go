@@ -43,7 +43,7 @@ func (l *Log) Signed(t testing.TB, change *registryv1.Update, signers ...string)
 }
 
 // SignUpdate signs an update's bytes as Signed does. "new root XA" is the root
-// of XA as possession.
+// of XA as possession, "ml-dsa NAME" the second key of that name.
 func SignUpdate(t testing.TB, update []byte, signers ...string) *registryv1.SignedUpdate {
 	t.Helper()
 	signed := &registryv1.SignedUpdate{Update: update}
@@ -54,6 +54,14 @@ func SignUpdate(t testing.TB, update []byte, signers ...string) *registryv1.Sign
 				t.Fatal(err)
 			}
 			signed.Signatures = append(signed.Signatures, consent)
+			continue
+		}
+		if name, ok := strings.CutPrefix(signer, "ml-dsa "); ok {
+			possession, err := registry.SignSecondPossession(Second(name), update)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signed.Possessions = append(signed.Possessions, possession)
 			continue
 		}
 		possession, err := registry.SignPossession(Key(strings.TrimPrefix(signer, "new ")), update)

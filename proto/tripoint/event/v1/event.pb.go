@@ -197,14 +197,15 @@ func (x *Envelope) GetProof() *BatchProof {
 // BatchProof ties one header to the one signature that its whole batch shares:
 // an RFC 6962 audit path from the event's leaf to the signed batch root.
 type BatchProof struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	KeyId         []byte                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // 32 bytes: the publisher key that signed
-	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`             // place of this event in its batch, from 0
-	Size          uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`               // number of events in the batch, at most 65536
-	Path          [][]byte               `protobuf:"bytes,4,rep,name=path,proto3" json:"path,omitempty"`                // 32 bytes each, leaf side first
-	Signature     []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`      // 64 bytes, Ed25519 (RFC 8032)
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	KeyId           []byte                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`                               // 32 bytes: the publisher key that signed
+	Index           uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`                                           // place of this event in its batch, from 0
+	Size            uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`                                             // number of events in the batch, at most 65536
+	Path            [][]byte               `protobuf:"bytes,4,rep,name=path,proto3" json:"path,omitempty"`                                              // 32 bytes each, leaf side first
+	Signature       []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`                                    // 64 bytes, Ed25519 (RFC 8032)
+	SecondSignature []byte                 `protobuf:"bytes,6,opt,name=second_signature,json=secondSignature,proto3" json:"second_signature,omitempty"` // 2420 bytes, ML-DSA-44 (FIPS 204) over the same statement; there exactly where the registry names a second key
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *BatchProof) Reset() {
@@ -268,6 +269,13 @@ func (x *BatchProof) GetPath() [][]byte {
 func (x *BatchProof) GetSignature() []byte {
 	if x != nil {
 		return x.Signature
+	}
+	return nil
+}
+
+func (x *BatchProof) GetSecondSignature() []byte {
+	if x != nil {
+		return x.SecondSignature
 	}
 	return nil
 }
@@ -625,14 +633,15 @@ const file_tripoint_event_v1_event_proto_rawDesc = "" +
 	"\bEnvelope\x12\x16\n" +
 	"\x06header\x18\x01 \x01(\fR\x06header\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x123\n" +
-	"\x05proof\x18\x03 \x01(\v2\x1d.tripoint.event.v1.BatchProofR\x05proof\"\x7f\n" +
+	"\x05proof\x18\x03 \x01(\v2\x1d.tripoint.event.v1.BatchProofR\x05proof\"\xaa\x01\n" +
 	"\n" +
 	"BatchProof\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\fR\x05keyId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x12\n" +
 	"\x04path\x18\x04 \x03(\fR\x04path\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"\xa6\x03\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\x12)\n" +
+	"\x10second_signature\x18\x06 \x01(\fR\x0fsecondSignature\"\xa6\x03\n" +
 	"\x06Header\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x18\n" +
 	"\acountry\x18\x02 \x01(\tR\acountry\x12\x16\n" +

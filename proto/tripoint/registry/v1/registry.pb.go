@@ -140,8 +140,8 @@ func (x *RootSignature) GetSignature() []byte {
 // Possession shows that whoever enrols a key has it.
 type Possession struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 32 bytes, Ed25519
-	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`                  // 64 bytes, Ed25519 over PAE(tripoint/v1/possession, update)
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 32 bytes, Ed25519; a second key: 1312 bytes, ML-DSA-44
+	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`                  // 64 bytes, Ed25519 over PAE(tripoint/v1/possession, update); a second key's: 2420 bytes, ML-DSA-44 over the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +575,7 @@ type Founding struct {
 	Agencies         []*Agency              `protobuf:"bytes,7,rep,name=agencies,proto3" json:"agencies,omitempty"`
 	Audiences        []*Audience            `protobuf:"bytes,8,rep,name=audiences,proto3" json:"audiences,omitempty"`
 	RetentionClasses []*RetentionClass      `protobuf:"bytes,9,rep,name=retention_classes,json=retentionClasses,proto3" json:"retention_classes,omitempty"`
+	NotarySecondKey  []byte                 `protobuf:"bytes,10,opt,name=notary_second_key,json=notarySecondKey,proto3" json:"notary_second_key,omitempty"` // 1312 bytes, ML-DSA-44; empty: checkpoints have no second signature
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -672,6 +673,13 @@ func (x *Founding) GetRetentionClasses() []*RetentionClass {
 	return nil
 }
 
+func (x *Founding) GetNotarySecondKey() []byte {
+	if x != nil {
+		return x.NotarySecondKey
+	}
+	return nil
+}
+
 // Member is a state. The registry knows it by its code and nothing else.
 type Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -751,14 +759,15 @@ func (x *Member) GetMirrorNext() []byte {
 
 // Agency belongs to one member and publishes under its own key.
 type Agency struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
-	Agency        string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`                                    // identifier, a NATS subject token
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                        // as the agency calls itself
-	PublisherKey  []byte                 `protobuf:"bytes,4,opt,name=publisher_key,json=publisherKey,proto3" json:"publisher_key,omitempty"`    // 32 bytes, Ed25519
-	PublisherNext []byte                 `protobuf:"bytes,5,opt,name=publisher_next,json=publisherNext,proto3" json:"publisher_next,omitempty"` // commitment to the next one, 32 bytes; may be empty in a founding
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Country            string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	Agency             string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`                                                     // identifier, a NATS subject token
+	Name               string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                                         // as the agency calls itself
+	PublisherKey       []byte                 `protobuf:"bytes,4,opt,name=publisher_key,json=publisherKey,proto3" json:"publisher_key,omitempty"`                     // 32 bytes, Ed25519
+	PublisherNext      []byte                 `protobuf:"bytes,5,opt,name=publisher_next,json=publisherNext,proto3" json:"publisher_next,omitempty"`                  // commitment to the next one, 32 bytes; may be empty in a founding
+	PublisherSecondKey []byte                 `protobuf:"bytes,6,opt,name=publisher_second_key,json=publisherSecondKey,proto3" json:"publisher_second_key,omitempty"` // 1312 bytes, ML-DSA-44; empty: batches have no second signature
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Agency) Reset() {
@@ -822,6 +831,13 @@ func (x *Agency) GetPublisherKey() []byte {
 func (x *Agency) GetPublisherNext() []byte {
 	if x != nil {
 		return x.PublisherNext
+	}
+	return nil
+}
+
+func (x *Agency) GetPublisherSecondKey() []byte {
+	if x != nil {
+		return x.PublisherSecondKey
 	}
 	return nil
 }
@@ -950,12 +966,13 @@ func (x *RetentionClass) GetDays() uint32 {
 
 // CharterAmended changes what the charter itself says. What is absent stays.
 type CharterAmended struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Threshold     *uint32                `protobuf:"varint,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	Quorum        *uint32                `protobuf:"varint,2,opt,name=quorum,proto3,oneof" json:"quorum,omitempty"`
-	NotaryKey     []byte                 `protobuf:"bytes,3,opt,name=notary_key,json=notaryKey,proto3" json:"notary_key,omitempty"` // 32 bytes; signs every checkpoint of a size above this update's index
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Threshold       *uint32                `protobuf:"varint,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	Quorum          *uint32                `protobuf:"varint,2,opt,name=quorum,proto3,oneof" json:"quorum,omitempty"`
+	NotaryKey       []byte                 `protobuf:"bytes,3,opt,name=notary_key,json=notaryKey,proto3" json:"notary_key,omitempty"`                     // 32 bytes; signs every checkpoint of a size above this update's index
+	NotarySecondKey []byte                 `protobuf:"bytes,4,opt,name=notary_second_key,json=notarySecondKey,proto3" json:"notary_second_key,omitempty"` // as in Founding. Absent beside a notary_key: there is none any more; alone: for the notary key that there is
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CharterAmended) Reset() {
@@ -1005,6 +1022,13 @@ func (x *CharterAmended) GetQuorum() uint32 {
 func (x *CharterAmended) GetNotaryKey() []byte {
 	if x != nil {
 		return x.NotaryKey
+	}
+	return nil
+}
+
+func (x *CharterAmended) GetNotarySecondKey() []byte {
+	if x != nil {
+		return x.NotarySecondKey
 	}
 	return nil
 }
@@ -1612,7 +1636,8 @@ type KeyEnrolled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         *KeyOwner              `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
 	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 32 bytes, Ed25519; an opening key: 1216 bytes, HPKE MLKEM768-X25519
-	Next          []byte                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`                            // commitment to the next key: SHA-256(PAE(tripoint/v1/next, public key))
+	Next          []byte                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`                            // commitment to the next key: SHA-256(PAE(tripoint/v1/next, public key)), or (public key, second key) where it has one
+	SecondKey     []byte                 `protobuf:"bytes,4,opt,name=second_key,json=secondKey,proto3" json:"second_key,omitempty"` // 1312 bytes, ML-DSA-44, of an agency alone; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1668,6 +1693,13 @@ func (x *KeyEnrolled) GetNext() []byte {
 	return nil
 }
 
+func (x *KeyEnrolled) GetSecondKey() []byte {
+	if x != nil {
+		return x.SecondKey
+	}
+	return nil
+}
+
 // KeyRotated exchanges a key for the one that it was committed to. The new key signs, alone;
 // an opening key cannot sign, and its country's root does.
 type KeyRotated struct {
@@ -1675,6 +1707,7 @@ type KeyRotated struct {
 	Owner         *KeyOwner              `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
 	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	Next          []byte                 `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	SecondKey     []byte                 `protobuf:"bytes,4,opt,name=second_key,json=secondKey,proto3" json:"second_key,omitempty"` // as in KeyEnrolled
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1726,6 +1759,13 @@ func (x *KeyRotated) GetPublicKey() []byte {
 func (x *KeyRotated) GetNext() []byte {
 	if x != nil {
 		return x.Next
+	}
+	return nil
+}
+
+func (x *KeyRotated) GetSecondKey() []byte {
+	if x != nil {
+		return x.SecondKey
 	}
 	return nil
 }
@@ -2211,7 +2251,7 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\x0faudience_joined\x18\x19 \x01(\v2$.tripoint.registry.v1.AudienceJoinedH\x00R\x0eaudienceJoined\x12I\n" +
 	"\raudience_left\x18\x1a \x01(\v2\".tripoint.registry.v1.AudienceLeftH\x00R\faudienceLeft\x12R\n" +
 	"\x10audience_amended\x18\x1b \x01(\v2%.tripoint.registry.v1.AudienceAmendedH\x00R\x0faudienceAmendedB\b\n" +
-	"\x06change\"\x8e\x03\n" +
+	"\x06change\"\xba\x03\n" +
 	"\bFounding\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x1c\n" +
@@ -2222,7 +2262,9 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\amembers\x18\x06 \x03(\v2\x1c.tripoint.registry.v1.MemberR\amembers\x128\n" +
 	"\bagencies\x18\a \x03(\v2\x1c.tripoint.registry.v1.AgencyR\bagencies\x12<\n" +
 	"\taudiences\x18\b \x03(\v2\x1e.tripoint.registry.v1.AudienceR\taudiences\x12Q\n" +
-	"\x11retention_classes\x18\t \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\"\x9a\x01\n" +
+	"\x11retention_classes\x18\t \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\x12*\n" +
+	"\x11notary_second_key\x18\n" +
+	" \x01(\fR\x0fnotarySecondKey\"\x9a\x01\n" +
 	"\x06Member\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x19\n" +
 	"\broot_key\x18\x02 \x01(\fR\arootKey\x12\x1d\n" +
@@ -2230,13 +2272,14 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"mirror_key\x18\x03 \x01(\fR\tmirrorKey\x12\x1b\n" +
 	"\troot_next\x18\x04 \x01(\fR\brootNext\x12\x1f\n" +
 	"\vmirror_next\x18\x05 \x01(\fR\n" +
-	"mirrorNext\"\x9a\x01\n" +
+	"mirrorNext\"\xcc\x01\n" +
 	"\x06Agency\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12#\n" +
 	"\rpublisher_key\x18\x04 \x01(\fR\fpublisherKey\x12%\n" +
-	"\x0epublisher_next\x18\x05 \x01(\fR\rpublisherNext\"\x89\x01\n" +
+	"\x0epublisher_next\x18\x05 \x01(\fR\rpublisherNext\x120\n" +
+	"\x14publisher_second_key\x18\x06 \x01(\fR\x12publisherSecondKey\"\x89\x01\n" +
 	"\bAudience\x12\x1a\n" +
 	"\baudience\x18\x01 \x01(\tR\baudience\x12\x18\n" +
 	"\amembers\x18\x02 \x03(\tR\amembers\x12\x1a\n" +
@@ -2244,12 +2287,13 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\x11retention_classes\x18\x04 \x03(\tR\x10retentionClasses\"B\n" +
 	"\x0eRetentionClass\x12\x1c\n" +
 	"\tretention\x18\x01 \x01(\tR\tretention\x12\x12\n" +
-	"\x04days\x18\x02 \x01(\rR\x04days\"\x88\x01\n" +
+	"\x04days\x18\x02 \x01(\rR\x04days\"\xb4\x01\n" +
 	"\x0eCharterAmended\x12!\n" +
 	"\tthreshold\x18\x01 \x01(\rH\x00R\tthreshold\x88\x01\x01\x12\x1b\n" +
 	"\x06quorum\x18\x02 \x01(\rH\x01R\x06quorum\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"notary_key\x18\x03 \x01(\fR\tnotaryKeyB\f\n" +
+	"notary_key\x18\x03 \x01(\fR\tnotaryKey\x12*\n" +
+	"\x11notary_second_key\x18\x04 \x01(\fR\x0fnotarySecondKeyB\f\n" +
 	"\n" +
 	"_thresholdB\t\n" +
 	"\a_quorum\"e\n" +
@@ -2284,18 +2328,22 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\x06mirror\x18\x03 \x01(\v2\x1c.tripoint.registry.v1.MirrorH\x00R\x06mirror\x12\"\n" +
 	"\vcompartment\x18\x04 \x01(\rH\x00R\vcompartmentB\t\n" +
 	"\apurpose\"\b\n" +
-	"\x06Mirror\"v\n" +
+	"\x06Mirror\"\x95\x01\n" +
 	"\vKeyEnrolled\x124\n" +
 	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x12\n" +
-	"\x04next\x18\x03 \x01(\fR\x04next\"u\n" +
+	"\x04next\x18\x03 \x01(\fR\x04next\x12\x1d\n" +
+	"\n" +
+	"second_key\x18\x04 \x01(\fR\tsecondKey\"\x94\x01\n" +
 	"\n" +
 	"KeyRotated\x124\n" +
 	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x12\n" +
-	"\x04next\x18\x03 \x01(\fR\x04next\"e\n" +
+	"\x04next\x18\x03 \x01(\fR\x04next\x12\x1d\n" +
+	"\n" +
+	"second_key\x18\x04 \x01(\fR\tsecondKey\"e\n" +
 	"\n" +
 	"KeyRevoked\x124\n" +
 	"\x05owner\x18\x01 \x01(\v2\x1e.tripoint.registry.v1.KeyOwnerR\x05owner\x12!\n" +
