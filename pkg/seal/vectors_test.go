@@ -408,7 +408,7 @@ func TestKnownAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verified, err := u.Verify(v.publisher(t, u.KeyID()).Public, &event.Roots{})
+		verified, err := u.Verify(v.publisher(t, u.KeyID()).Public, nil, &event.Roots{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -144,7 +144,7 @@ func verified(t testing.TB, s event.Signed, key registry.Key) event.Verified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := unverified.Verify(key.Public, &event.Roots{})
+	e, err := unverified.Verify(key.Public, nil, &event.Roots{})
 	if err != nil {
 		t.Fatal(err)
 	}
