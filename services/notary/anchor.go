@@ -11,44 +11,55 @@ import (
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
+// looks is how often a message has to be missing before it is: another process that
+// reads as this user takes messages away, and is no loss.
+const looks = 4
+
 // anchor begins reading at the last leaf that is stored, and goes on only where the
 // stream still has it: a stream that was set back, or set back and regrown, would
 // have other messages signed under indices that are taken. It returns what the
 // stream has after that leaf, as far as it is read.
 func (n *Notary) anchor(ctx context.Context, reader *stream.Reader, p *publication, t *taken) ([]stream.Message, error) {
 	size := t.frontier.Size()
-	// A message's sequence is its index plus one.
-	if err := reader.Reset(ctx, size); err != nil {
-		return nil, err
-	}
-	for {
-		messages, err := reader.Fetch(ctx, maxLeaves, n.wait())
-		if err != nil || size == 0 {
+	for look := 1; ; look++ {
+		messages, missing, err := n.after(ctx, reader, size)
+		switch {
+		case err != nil || !missing:
 			return messages, err
-		}
-		if len(messages) == 0 {
-			if err := reader.Reset(ctx, size); err != nil {
-				return nil, err
-			}
-			left, err := reader.Pending(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if left > 0 {
-				continue
-			}
-		} else if same, err := n.same(messages[0], size-1); err != nil {
-			return nil, err
-		} else if same {
-			return messages[1:], nil
-		} else if lost(messages[0], size-1) {
-			return messages, nil
+		case look < looks:
+			pause(ctx, retryAfter)
+			continue
 		}
 		if _, ok := n.vouched(); p.size > size && !ok && !n.whole { // the store's edge is not known to be right
 			return nil, n.contradicted(fmt.Errorf("the stream has another message at index %d", size-1))
 		}
 		return nil, n.altered(ctx, reader, size)
 	}
+}
+
+// after reads on from the last of size leaves. missing says that the stream has not
+// what must come there.
+func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) (messages []stream.Message, missing bool, err error) {
+	// A message's sequence is its index plus one.
+	if err := reader.Reset(ctx, size); err != nil {
+		return nil, false, err
+	}
+	messages, err = reader.Fetch(ctx, maxLeaves, n.wait())
+	if err != nil {
+		return nil, false, err
+	}
+	if len(messages) == 0 {
+		standing, err := n.conn.Standing(ctx, stream.Events, 1)
+		return nil, standing.Last < size, err
+	}
+	if size > 0 && !lost(messages[0], size-1) {
+		same, err := n.same(messages[0], size-1)
+		if err != nil || !same {
+			return nil, true, err
+		}
+		messages = messages[1:]
+	}
+	return messages, len(messages) > 0 && messages[0].Sequence != size+1, nil
 }
 
 // lost reports whether m is the restoration that follows on a leaf whose message is
@@ -69,11 +80,12 @@ func (n *Notary) same(m stream.Message, index uint64) (bool, error) {
 }
 
 // altered names the first index at which the stream is not what the tree of size
-// leaves says. It looks as if all before it were good and all after it not, which
-// holds for a stream that was set back, in a few looks whatever the size is.
+// leaves says, or where it goes on. It looks as if all before it were good and all
+// after it not, which holds for a stream that was set back, in a few looks whatever
+// the size is.
 func (n *Notary) altered(ctx context.Context, reader *stream.Reader, size uint64) error {
 	var failed error
-	index := sort.Search(int(size-1), func(i int) bool {
+	index := sort.Search(int(size), func(i int) bool {
 		holds, err := n.holds(ctx, reader, uint64(i))
 		failed = err
 		return failed != nil || !holds
@@ -86,10 +98,10 @@ func (n *Notary) altered(ctx context.Context, reader *stream.Reader, size uint64
 
 // holds reports whether the stream has the message of a stored leaf.
 func (n *Notary) holds(ctx context.Context, reader *stream.Reader, index uint64) (bool, error) {
-	if err := reader.Reset(ctx, index+1); err != nil {
+	if standing, err := n.conn.Standing(ctx, stream.Events, 1); err != nil || standing.Last <= index {
 		return false, err
 	}
-	if left, err := reader.Pending(ctx); err != nil || left == 0 {
+	if err := reader.Reset(ctx, index+1); err != nil {
 		return false, err
 	}
 	messages, err := reader.Fetch(ctx, 1, time.Second)
@@ -99,13 +111,9 @@ func (n *Notary) holds(ctx context.Context, reader *stream.Reader, index uint64)
 	return n.same(messages[0], index)
 }
 
-// ended is for when the stream seems to end below what is published: it looks again,
-// from the last leaf on.
-func (n *Notary) ended(ctx context.Context, reader *stream.Reader, p *publication, t *taken) error {
-	if err := reader.Reset(ctx, t.end()+1); err != nil {
-		return err
-	}
-	if left, err := reader.Pending(ctx); err != nil || left > 0 {
+// ended is for when the stream seems to end below what is published.
+func (n *Notary) ended(ctx context.Context, p *publication, t *taken) error {
+	if standing, err := n.conn.Standing(ctx, stream.Events, 1); err != nil || standing.Last > t.end() {
 		return err
 	}
 	return fmt.Errorf("%w: it ends before index %d, and %d leaves were published: run tripoint hub restore, with what each party holds",

@@ -328,7 +328,7 @@ func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader, p *publicatio
 		return err
 	}
 	if p.size > t.end() {
-		return n.ended(ctx, reader, p, t)
+		return n.ended(ctx, p, t)
 	}
 	return fmt.Errorf("%w from size %d on", ErrReplaced, next)
 }

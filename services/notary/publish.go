@@ -210,7 +210,7 @@ func (n *Notary) take(t *taken, messages []stream.Message) error {
 	for _, m := range messages {
 		index := t.end()
 		if m.Sequence != index+1 {
-			return fmt.Errorf("%w: sequence %d follows where %d should", ErrAltered, m.Sequence, index+1)
+			return fmt.Errorf("sequence %d comes where %d should: %w", m.Sequence, index+1, stream.ErrMissed)
 		}
 		t.hashes = append(t.hashes, translog.LeafHash(index, m.Subject, m.Data))
 		t.labels = append(t.labels, verdict.Label(m.Subject))

@@ -31,7 +31,7 @@ func (n *Notary) user() string {
 // wait is how long one look at the events may take.
 func (n *Notary) wait() time.Duration {
 	if n.config.Standby {
-		return min(time.Second, n.config.Patience/4)
+		return min(time.Second, max(10*time.Millisecond, n.config.Patience/4))
 	}
 	return time.Second
 }

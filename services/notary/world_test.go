@@ -3,6 +3,8 @@ package notary_test
 import (
 	"context"
 	"crypto"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"github.com/tripoint/tripoint/services/auditor"
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/notary"
+	"github.com/tripoint/tripoint/services/notary/tiles"
 )
 
 // house is a hub with a notary that can be stopped and started again.
@@ -195,4 +198,28 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// shelved holds every tile in a notary's directory against the checkpoint there, and
+// returns its size.
+func (h *house) shelved(directory string) uint64 {
+	h.t.Helper()
+	shelf := filepath.Join(directory, "tiles")
+	note, err := tiles.Checkpoint(shelf)
+	must(h.t, err)
+	if note == nil {
+		h.t.Fatal("there are no tiles")
+	}
+	policies, err := h.registry.State.Policies()
+	must(h.t, err)
+	checkpoint, err := policies.OpenCheckpoint(note)
+	must(h.t, err)
+	all, err := translog.NewTiles(0, checkpoint.Size)
+	must(h.t, err)
+	if err := translog.CheckTiles(checkpoint.Size, checkpoint.Root, all, func(tile translog.Tile) ([]byte, error) {
+		return os.ReadFile(filepath.Join(shelf, filepath.FromSlash(tile.Path())))
+	}); err != nil {
+		h.t.Error(err)
+	}
+	return checkpoint.Size
 }
