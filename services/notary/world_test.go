@@ -3,9 +3,11 @@ package notary_test
 import (
 	"context"
 	"crypto"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,8 +39,10 @@ type house struct {
 	registry  *registrytest.Log
 	key, next crypto.Signer // of the notary
 	stop      func() error
+	ended     chan error // of the notary that was started last
 
 	broker string // the hub's directory
+	days   uint32 // of the retention that was set last
 	head   event.Head
 	last   event.ID
 }
@@ -94,6 +98,7 @@ func (h *house) start() {
 func (h *house) run(n *notary.Notary) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
+	h.ended = done
 	go func() { done <- n.Run(ctx) }()
 	h.t.Cleanup(cancel)
 	return func() error { cancel(); return <-done }
@@ -222,4 +227,23 @@ func (h *house) shelved(directory string) uint64 {
 		h.t.Error(err)
 	}
 	return checkpoint.Size
+}
+
+// shelvedTo waits until the tiles of the running notary are of size leaves, stops it,
+// and checks them.
+func (h *house) shelvedTo(size uint64) {
+	h.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		note, err := tiles.Checkpoint(filepath.Join(h.directory, "tiles"))
+		must(h.t, err)
+		if strings.HasPrefix(string(note), fmt.Sprintf("%s\n%d\n", registrytest.Origin, size)) {
+			break
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("the tiles are of %.40q, not of %d leaves", note, size)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	h.stopped()
+	h.shelved(h.directory)
 }
