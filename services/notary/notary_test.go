@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,13 +94,19 @@ func TestLogThatBeginsAnewIsNeverSigned(t *testing.T) {
 	anew.ends(notary.ErrAltered)
 }
 
-// ends runs the notary and expects it to end by itself.
-func (h *house) ends(want error) {
+// ends runs the notary and expects it to end by itself, with these words.
+func (h *house) ends(want error, words ...string) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
 	defer cancel()
-	if err := h.notary().Run(ctx); !errors.Is(err, want) {
+	err := h.notary().Run(ctx)
+	if !errors.Is(err, want) {
 		h.t.Fatalf("Run = %v, want %v", err, want)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			h.t.Errorf("Run = %v, want it to say %q", err, word)
+		}
 	}
 }
 

@@ -233,6 +233,14 @@ func (h *house) shelved(directory string) uint64 {
 // and checks them.
 func (h *house) shelvedTo(size uint64) {
 	h.t.Helper()
+	h.shelvedToRunning(size)
+	h.stopped()
+	h.shelved(h.directory)
+}
+
+// shelvedToRunning leaves it running.
+func (h *house) shelvedToRunning(size uint64) {
+	h.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; {
 		note, err := tiles.Checkpoint(filepath.Join(h.directory, "tiles"))
 		must(h.t, err)
@@ -244,6 +252,16 @@ func (h *house) shelvedTo(size uint64) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	h.stopped()
-	h.shelved(h.directory)
+}
+
+// forge puts a message of a notary on the log stream, of one leaf up to size.
+func (h *house) forge(size uint64, note []byte) {
+	h.t.Helper()
+	data, err := proto.Marshal(&logv1.Leaves{Start: size - 1, Hashes: make([]byte, 32), Audiences: []string{"pair"}, Labels: []uint32{0}, Checkpoint: note})
+	must(h.t, err)
+	conn, err := stream.Dial(h.config(stream.NotaryUser))
+	must(h.t, err)
+	defer conn.Close()
+	_, err = conn.Publish(h.t.Context(), stream.LeavesSubject, data)
+	must(h.t, err)
 }
