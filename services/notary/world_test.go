@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,8 +42,9 @@ type house struct {
 	stop      func() error
 	ended     chan error // of the notary that was started last
 
-	broker string // the hub's directory
-	days   uint32 // of the retention that was set last
+	broker string       // the hub's directory
+	logger *slog.Logger // the notary's
+	days   uint32       // of the retention that was set last
 	head   event.Head
 	last   event.ID
 }
@@ -78,7 +80,7 @@ func (h *house) config(user string) stream.Config {
 func (h *house) settings() notary.Config {
 	return notary.Config{
 		Directory: h.directory, Charter: h.registry.Charter, Key: h.key, NextKey: h.next,
-		Stream: h.config(stream.NotaryUser), Interval: time.Millisecond,
+		Stream: h.config(stream.NotaryUser), Interval: time.Millisecond, Logger: h.logger,
 	}
 }
 
