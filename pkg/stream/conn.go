@@ -112,6 +112,9 @@ func (c *Conn) Close() { c.nc.Close() }
 // Connected reports whether the hub is reachable now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
+// Reconnects is how often the hub was away and is back.
+func (c *Conn) Reconnects() uint64 { return c.nc.Stats().Reconnects }
+
 // Refused says why the hub does not admit this user; nil while connected, and
 // while the hub is away or has not answered yet.
 func (c *Conn) Refused() error {

@@ -25,6 +25,7 @@ var errKilled = errors.New("killed")
 // note and tiles: at its n-th change of the disk or its n-th step, for every n until
 // it has nothing left to do.
 func TestAdversary_L12_KilledBetweenEveryTwoSteps(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	named := map[string]bool{}
 	for n := 1; ; n++ {
@@ -138,6 +139,7 @@ func child(directory string) error {
 
 // L12: a notary in a process of its own, killed with kill -9 at any moment.
 func TestAdversary_L12_KilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	charter := filepath.Join(t.TempDir(), "charter")
 	must(t, os.WriteFile(charter, h.registry.Charter.Message, 0o600))

@@ -31,6 +31,7 @@ func flip(t *testing.T, path string, at int) {
 // the right edge or far from it. No root is signed over it, and the store is read
 // again from the stream.
 func TestAdversary_L10_BitOfTheLeafStore(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(20)
@@ -66,6 +67,7 @@ func TestAdversary_L10_BitOfTheLeafStore(t *testing.T) {
 func TestAdversary_L10_BitOfTheLeafStoreWhileRunning(t *testing.T) {
 	for name, hash := range map[string]int64{"on the edge": 510, "a leaf in a tile": 3} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			h.start()
 			h.publish(255)
@@ -95,6 +97,7 @@ func TestAdversary_L10_BitOfTheLeafStoreWhileRunning(t *testing.T) {
 // L10: a tile or the checkpoint is damaged or lost. Whoever reads it notices, since it
 // does not lead to the signed root; the notary writes it again by itself.
 func TestAdversary_L10_BitOfATile(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(299)
@@ -136,6 +139,7 @@ func TestAdversary_L10_BitOfATile(t *testing.T) {
 // L11: the leaf store has lost its end, and the tiles go on serving it. The notary
 // reads what is missing again, and the tiles never go back.
 func TestAdversary_L11_TailTruncatedWhileTilesServeIt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(400)
@@ -176,6 +180,7 @@ func TestAdversary_L11_TailTruncatedWhileTilesServeIt(t *testing.T) {
 // L11: the whole hub was set back to a copy, log stream included, and the notary has
 // lost its own note of what was published. The tiles know.
 func TestAdversary_L11_TilesOutliveTheLogStream(t *testing.T) {
+	t.Parallel()
 	for _, lost := range []string{"published", "tiles/checkpoint", ""} {
 		h := newHouse(t)
 		h.start()
@@ -209,6 +214,7 @@ func TestAdversary_L13_FullTileDisagreesWithAPartialOne(t *testing.T) {
 		"its store": func(t *testing.T, d string) { flip(t, filepath.Join(d, "hashes"), 77) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			h.start()
 			h.publish(199)
@@ -232,9 +238,10 @@ func TestAdversary_L13_FullTileDisagreesWithAPartialOne(t *testing.T) {
 
 // S03: the events were set back to a copy of before, and perhaps grown on from there,
 // as far as the notary's last leaf or beyond. Nothing is signed over it.
-func TestAdversary_S03_StreamSetBackAndRegrown(t *testing.T) {
+func TestAdversary_S03_NotaryIsNotLedOn(t *testing.T) {
 	for name, regrown := range map[string]int{"set back": 0, "regrown a little": 2, "regrown as far": 6, "regrown beyond": 50} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			h.start()
 			h.publish(3)

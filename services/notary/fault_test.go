@@ -109,6 +109,7 @@ func TestEveryWriteFails(t *testing.T) {
 	}
 	for file, sites := range byFile {
 		t.Run(strings.ReplaceAll(file, "/", " "), func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			for _, s := range sites {
 				for _, how := range []string{"failed", "persisted", "torn", "torn, zeros"} {
@@ -163,6 +164,7 @@ func (h *house) fails(at site, how string) {
 
 // The publication of leaves fails, and what was sent is there or is not.
 func TestPublicationFails(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for range 4 {
 		for _, how := range []string{"failed", "persisted", "persisted, and then a crash"} {

@@ -194,7 +194,7 @@ func (n *Notary) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			stopScrubbing(false)
 			return n.store.close()
-		case errors.Is(err, errAgain):
+		case errors.Is(err, errAgain), errors.Is(err, errBack):
 			continue
 		case errors.Is(err, ErrAltered), errors.Is(err, ErrReplaced), errors.Is(err, errStore), errors.Is(err, errCrash):
 			stopScrubbing(errors.Is(err, ErrAltered))
@@ -210,6 +210,10 @@ var errStore = errors.New("leaf store")
 
 // errAgain says that the store is read again from its beginning.
 var errAgain = errors.New("the leaf store is read again")
+
+// errBack says that the hub was away: what it streams now is held against the last
+// stored leaf first.
+var errBack = errors.New("the hub was away")
 
 // errCrash marks a crash that a test plays: nothing more is done after it.
 var errCrash = errors.New("crashed")
@@ -227,6 +231,7 @@ func (n *Notary) step(name string) error {
 
 // follow runs from the newest published checkpoint until something fails.
 func (n *Notary) follow(ctx context.Context) error {
+	connected := n.conn.Reconnects()
 	p, t, err := n.resume(ctx)
 	if err != nil {
 		return err
@@ -263,6 +268,9 @@ func (n *Notary) follow(ctx context.Context) error {
 		}
 		if messages, err = reader.Fetch(ctx, maxLeaves, n.wait()); err != nil {
 			return err
+		}
+		if n.conn.Reconnects() != connected {
+			return errBack
 		}
 	}
 }

@@ -49,6 +49,7 @@ func (h *house) newest(conn *stream.Conn) uint64 {
 // L05: two notaries, one key, both publishing as fast as they can, each killed again
 // and again. There is one root a size, and everybody follows.
 func TestAdversary_L05_TwoNotariesRace(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -101,6 +102,7 @@ func TestAdversary_L05_TwoNotariesRace(t *testing.T) {
 // Two that were both configured as the notary take each other's messages away. That
 // is a nuisance, and neither a fork nor a false alarm.
 func TestAdversary_L05_TwoNotariesOneConsumer(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	twin := h.settings()
@@ -178,6 +180,7 @@ func TestStandbyTakesOverAndHandsBack(t *testing.T) {
 
 // A standby that comes to nothing that was ever published, with all of it to read.
 func TestStandbyCatchesUpFirst(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(1000)
