@@ -11,9 +11,18 @@ import (
 	"github.com/tripoint/tripoint/pkg/translog"
 )
 
-// looks is how often a message has to be missing before it is: another process that
-// reads as this user takes messages away, and is no loss.
+// looks is how often the hub has to leave a message out before it is missing: another
+// process that reads as this user takes messages away, and is no loss.
 const looks = 4
+
+// found is what the stream has where it must go on.
+type found int
+
+const (
+	fits    found = iota
+	leftOut       // what follows has come, and this has not
+	wrong         // something else, or it ends before
+)
 
 // anchor begins reading at the last leaf that is stored, and goes on only where the
 // stream still has it: a stream that was set back, or set back and regrown, would
@@ -22,11 +31,11 @@ const looks = 4
 func (n *Notary) anchor(ctx context.Context, reader *stream.Reader, p *publication, t *taken) ([]stream.Message, error) {
 	size := t.frontier.Size()
 	for look := 1; ; look++ {
-		messages, missing, err := n.after(ctx, reader, size)
+		messages, found, err := n.after(ctx, reader, size)
 		switch {
-		case err != nil || !missing:
+		case err != nil || found == fits:
 			return messages, err
-		case look < looks:
+		case found == leftOut && look < looks:
 			pause(ctx, retryAfter)
 			continue
 		}
@@ -37,29 +46,36 @@ func (n *Notary) anchor(ctx context.Context, reader *stream.Reader, p *publicati
 	}
 }
 
-// after reads on from the last of size leaves. missing says that the stream has not
-// what must come there.
-func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) (messages []stream.Message, missing bool, err error) {
+// after reads on from the last of size leaves.
+func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) ([]stream.Message, found, error) {
 	// A message's sequence is its index plus one.
 	if err := reader.Reset(ctx, size); err != nil {
-		return nil, false, err
+		return nil, fits, err
 	}
-	messages, err = reader.Fetch(ctx, maxLeaves, n.wait())
+	messages, err := reader.Fetch(ctx, maxLeaves, n.wait())
 	if err != nil {
-		return nil, false, err
+		return nil, fits, err
 	}
 	if len(messages) == 0 {
 		standing, err := n.conn.Standing(ctx, stream.Events, 1)
-		return nil, standing.Last < size, err
+		if err == nil && standing.Last < size {
+			return nil, wrong, nil
+		}
+		return nil, fits, err
 	}
 	if size > 0 && !lost(messages[0], size-1) {
-		same, err := n.same(messages[0], size-1)
-		if err != nil || !same {
-			return nil, true, err
+		if messages[0].Sequence != size {
+			return nil, leftOut, nil
+		}
+		if same, err := n.same(messages[0], size-1); err != nil || !same {
+			return nil, wrong, err
 		}
 		messages = messages[1:]
 	}
-	return messages, len(messages) > 0 && messages[0].Sequence != size+1, nil
+	if len(messages) > 0 && messages[0].Sequence != size+1 {
+		return nil, leftOut, nil
+	}
+	return messages, fits, nil
 }
 
 // lost reports whether m is the restoration that follows on a leaf whose message is

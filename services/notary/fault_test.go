@@ -158,7 +158,8 @@ func (h *house) fails(at site, how string) {
 		h.t.Errorf("%v %s did not happen", at, how)
 	}
 	h.start()
-	h.grow()
+	h.publish(1)
+	h.followTo(h.registry.Next)
 	h.shelvedTo(h.registry.Next)
 }
 
