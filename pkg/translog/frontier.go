@@ -24,15 +24,20 @@ type Frontier struct {
 func (f *Frontier) Size() uint64 { return f.size }
 
 // Append adds one leaf hash. It fails only on a tree of MaxSize leaves.
-func (f *Frontier) Append(leaf Hash) error {
+func (f *Frontier) Append(leaf Hash) error { return f.add(leaf, func(int, Hash) {}) }
+
+// add is Append; it shows the perfect subtrees that the leaf completes, itself first.
+func (f *Frontier) add(leaf Hash, show func(level int, node Hash)) error {
 	if err := checkIndex(f.size); err != nil {
 		return err
 	}
 	node := leaf
-	for range bits.TrailingZeros64(^f.size) {
+	show(0, node)
+	for level := range bits.TrailingZeros64(^f.size) {
 		last := len(f.peaks) - 1
 		node = tlog.NodeHash(f.peaks[last], node)
 		f.peaks = f.peaks[:last]
+		show(level+1, node)
 	}
 	f.peaks = append(f.peaks, node)
 	f.size++
