@@ -1,0 +1,213 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/evidence"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/translog"
+	"github.com/tripoint/tripoint/pkg/verdict"
+	"github.com/tripoint/tripoint/services/desk/journal"
+)
+
+// ErrNoEvent says that a desk's journal has no event of an identifier.
+var ErrNoEvent = errors.New("this desk has no such event")
+
+// Evidence makes a file that proves an event to somebody who has nothing else but the
+// charter, out of what a desk's journal holds. Of config it reads Country, Directory and
+// Charter. The desk may run meanwhile: its journal only grows. It makes none of an event
+// that was refused, nor of one that is not witnessed yet.
+func Evidence(ctx context.Context, config Config, id event.ID) ([]byte, error) {
+	file, err := proof(ctx, config, id)
+	if err != nil {
+		return nil, fmt.Errorf("desk %s: event %s: %w", config.Country, id, err)
+	}
+	return file, nil
+}
+
+func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {
+	path, err := journalOf(config.Directory)
+	if err != nil {
+		return nil, err
+	}
+	j, err := journal.Read(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	s := search{journal: j, charter: config.Charter.Digest, id: id}
+	accepted, err := s.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts, size, err := witnessedParts(ctx, j, s.charter)
+	if err != nil {
+		return nil, err
+	}
+	if accepted.Index >= size {
+		return nil, fmt.Errorf("it lies at index %d, and %d messages are witnessed so far: try again when a quorum of countries has cosigned it", accepted.Index, size)
+	}
+	parts.Event = held(accepted)
+	updates, err := j.Registry(ctx, 0, translog.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range updates {
+		parts.Updates = append(parts.Updates, held(m))
+	}
+	return evidence.Write(s.charter, parts, allLeaves(ctx, j))
+}
+
+func held(m journal.Message) evidence.Message {
+	return evidence.Message{Index: m.Index, Subject: m.Subject, Data: m.Data}
+}
+
+// witnessedParts are the newest witnessed checkpoint and the cosignatures that make it
+// one, and its size. The mirror's place is read before the registry, which a desk that
+// runs meanwhile has then at least as far.
+func witnessedParts(ctx context.Context, j *journal.Journal, charter event.Digest) (evidence.Parts, uint64, error) {
+	place, err := j.Place(ctx)
+	if err != nil {
+		return evidence.Parts{}, 0, err
+	}
+	if len(place.Snapshot) == 0 {
+		return evidence.Parts{}, 0, errors.New("this desk has seen nothing of the log's tree yet")
+	}
+	state, err := newChronicle(j, charter).read(ctx)
+	if err != nil {
+		return evidence.Parts{}, 0, err
+	}
+	policies, err := state.Policies()
+	if err != nil {
+		return evidence.Parts{}, 0, err
+	}
+	follower, err := translog.NewFollowerAt(policies, place.Snapshot)
+	if err != nil {
+		return evidence.Parts{}, 0, fmt.Errorf("the mirror in its journal: %w", err)
+	}
+	checkpoint, cosignatures, _ := follower.Quorum()
+	witnessed, _, _ := follower.Witnessed()
+	return evidence.Parts{Checkpoint: checkpoint, Cosignatures: cosignatures}, witnessed.Size, nil
+}
+
+// leavesAtOnce is how many leaves are read from the journal in one go.
+const leavesAtOnce = 4096
+
+// allLeaves are those of the mirror's tree.
+func allLeaves(ctx context.Context, j *journal.Journal) iter.Seq2[translog.Hash, error] {
+	return func(yield func(translog.Hash, error) bool) {
+		newest, _, err := j.Newest(ctx)
+		for from := uint64(0); err == nil && from < newest.Size; from += leavesAtOnce {
+			var leaves []journal.Leaf
+			leaves, err = j.Leaves(ctx, from, min(from+leavesAtOnce, newest.Size))
+			for _, leaf := range leaves {
+				if !yield(leaf.Hash, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(translog.Hash{}, err)
+		}
+	}
+}
+
+// search looks for the one message with an event that every reader has accepted:
+// others may carry the same event again, or the same identifier.
+type search struct {
+	journal *journal.Journal
+	charter event.Digest
+	id      event.ID
+}
+
+// find reads the journal for messages that carry the identifier, and then once more
+// as far as the last of them, to judge the chains that they stand in.
+func (s search) find(ctx context.Context) (journal.Message, error) {
+	var last uint64
+	lanes := map[string]bool{}
+	err := s.each(ctx, func(m journal.Message) error {
+		if s.carries(m) {
+			last, lanes[lane(m.Subject)] = m.Index, true
+		}
+		return nil
+	})
+	if err == nil && len(lanes) == 0 {
+		err = ErrNoEvent
+	}
+	if err != nil {
+		return journal.Message{}, err
+	}
+	var accepted *journal.Message
+	var refused verdict.Judged
+	err = s.judge(ctx, last, lanes, func(m journal.Message, judged verdict.Judged) {
+		switch carries := s.carries(m); {
+		case carries && judged.Code == verdict.Accepted:
+			accepted = &m
+		case carries:
+			refused = judged
+		}
+	})
+	if err == nil && accepted == nil {
+		err = fmt.Errorf("at index %d it was refused (%s: %s), and a file is made of accepted events alone", last, refused.Code, refused.Reason)
+	}
+	if err != nil {
+		return journal.Message{}, err
+	}
+	return *accepted, nil
+}
+
+// judge shows the verdicts on the messages of some lanes, up to an index. Chains run
+// along lanes, so that nothing else needs to be judged but the registry.
+func (s search) judge(ctx context.Context, last uint64, lanes map[string]bool, show func(journal.Message, verdict.Judged)) error {
+	state, chains, roots := registry.New(s.charter), verdict.Memory{}, event.Roots{}
+	return s.each(ctx, func(m journal.Message) error {
+		if m.Index > last || !registry.IsSubject(m.Subject) && !lanes[lane(m.Subject)] {
+			return nil
+		}
+		judged, err := verdict.Judge(state, &chains, &roots, m.Index, m.Subject, m.Data)
+		if err != nil {
+			return err
+		}
+		if state = judged.State; judged.Code == verdict.Accepted && !judged.Update {
+			chains.Take(judged.Event)
+		}
+		show(m, judged)
+		return nil
+	})
+}
+
+// carries reports whether a message says that it is the event.
+func (s search) carries(m journal.Message) bool {
+	if registry.IsSubject(m.Subject) {
+		return false
+	}
+	envelope, err := event.Decode(m.Data)
+	return err == nil && envelope.Claims().ID == s.id
+}
+
+// each shows all messages in order.
+func (s search) each(ctx context.Context, show func(journal.Message) error) error {
+	for from := uint64(0); ; {
+		messages, err := s.journal.Messages(ctx, from, foldAtOnce)
+		if err != nil || len(messages) == 0 {
+			return err
+		}
+		for _, m := range messages {
+			if err := show(m); err != nil {
+				return err
+			}
+		}
+		from = messages[len(messages)-1].Index + 1
+	}
+}
+
+// lane is an event's subject without its kind. All events of a chain have one.
+func lane(subject string) string {
+	parts := strings.SplitN(subject, ".", 5)
+	return strings.Join(parts[:min(4, len(parts))], ".")
+}
