@@ -74,7 +74,7 @@ func (r Report) proven() []string {
 		fmt.Sprintf("The registry in this file is whole: it is all updates that applied below size %d, of which there are %d, and what the notary and the countries below have signed says that there was no other. No revocation, rotation or change of members up to there is left out.",
 			c.Size, c.Updates),
 		fmt.Sprintf("The log's first %d messages, this event among them, are fixed by one digest (%s), which the notary has signed. They cannot be altered, moved, left out or added to without another digest.", c.Size, c.Root),
-		fmt.Sprintf("%s. It takes %d to witness this log. Each vouches that it has recomputed the digest from the messages, and has never signed another for as many.", r.cosigned(), r.Quorum),
+		fmt.Sprintf("%s. It takes %d to witness this log. Each vouches that it has recomputed the digest, out of the messages that it may read and the digests of all others, and has never signed another one for as many.", r.cosigned(), r.Quorum),
 	}
 	return said
 }

@@ -30,6 +30,7 @@ type vectors struct {
 	Statement string       `json:"statement"` // what each root signs
 	Roots     []rootVector `json:"roots"`
 	Message   string       `json:"message"`
+	Head      string       `json:"head"` // of the chain over updates, after this message at index 0
 	Keys      []keyVector  `json:"keys"` // of publishers
 	Bad       []badVector  `json:"bad"`
 }
@@ -68,6 +69,15 @@ func computeVectors(t *testing.T) vectors {
 		Subject: registry.FoundingSubject, Update: hex.EncodeToString(signed.GetUpdate()), Charter: charter.Digest.String(),
 		Statement: hex.EncodeToString(pae.Encode(pae.Registry, signed.GetUpdate())), Message: hex.EncodeToString(charter.Message),
 	}
+	state, err := charter.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := state.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Head = hex.EncodeToString(policy.Registry[:])
 	for i, member := range founding.GetMembers() {
 		v.Roots = append(v.Roots, rootVector{
 			Country: member.GetCountry(), Seed: hex.EncodeToString(registrytest.Key("root " + member.GetCountry()).Seed()),

@@ -42,7 +42,7 @@ func main() {
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Errorf("%w; see %s --help", err, command.CommandPath())}
 	})
-	root.AddCommand(pilotCommand(), auditCommand(), doctorCommand(), publishCommand(), registryCommand(), keyCommand(), versionCommand())
+	root.AddCommand(pilotCommand(), auditCommand(), evidenceCommand(), doctorCommand(), publishCommand(), registryCommand(), keyCommand(), versionCommand())
 	root.AddCommand(serveCommands()...)
 	root.AddCommand(witnessCommand())
 	err := root.ExecuteContext(ctx)

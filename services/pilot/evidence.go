@@ -1,0 +1,33 @@
+package pilot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/services/desk"
+)
+
+// Evidence makes a file that proves an event, out of a desk's journal in a data
+// directory, of a pilot that runs or of one that was stopped. Without a country it is
+// the first desk that has the event.
+func Evidence(ctx context.Context, data, country string, id event.ID) (file []byte, from string, err error) {
+	layout := Layout(data)
+	charter, err := readCharter(layout)
+	if err != nil {
+		return nil, "", err
+	}
+	countries := []string{country}
+	if country == "" {
+		countries = layout.countries()
+	}
+	err = fmt.Errorf("no desk in %s", data)
+	for _, country := range countries {
+		file, err = desk.Evidence(ctx, desk.Config{Country: country, Directory: layout.desk(country), Charter: charter}, id)
+		if !errors.Is(err, desk.ErrNoEvent) {
+			return file, country, err
+		}
+	}
+	return nil, "", err
+}
