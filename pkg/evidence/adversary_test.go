@@ -125,6 +125,9 @@ func lies(t testing.TB) (all []attack) {
 		without(7)(e)
 		e.Checkpoint = w.note(private)
 	}), "cosignatures[0]: of XA: the file does not have the registry that was signed")
+	add("another registry than the updates', which the notary signed in secret", altered(t, larger, func(e *evidencev1.Evidence) {
+		e.Checkpoint = w.note(private)
+	}), "checkpoint: the file does not have the registry that was signed")
 	add("an update above all that was signed", altered(t, w.writes(w.parts(3, 7)), func(e *evidencev1.Evidence) {
 		m := w.messages[7]
 		e.Updates = append(e.Updates, &evidencev1.Message{Index: m.Index, Subject: []byte(m.Subject), Data: m.Data})
@@ -152,6 +155,10 @@ func witnesses(t testing.TB) (all []attack) {
 	honest := w.cosign("XA", w.at(7), 1)
 	add("nobody", "cosignatures: of 0 countries, and it takes 2")
 	add("one country at two times", "cosignatures[1]: of XA: of size 7, stands after one of size 7", honest, w.cosign("XA", w.at(7), 2))
+	twice := w.forge(w.parts(3, 7, func(p *evidence.Parts) {
+		p.Cosignatures = [][]byte{honest, w.cosign("XA", w.at(9), 2)}
+	}))
+	all = append(all, attack{"one country at two sizes", w.charter(), twice, "cosignatures[1]: XA counts once"})
 	w.mirrors["XB"] = "mirror XA"
 	add("one key under two names", "no mirror of the policy signed this", honest, w.cosign("XB", w.at(7), 1))
 	delete(w.mirrors, "XB")
@@ -236,7 +243,7 @@ func TestAlteredFileDoesNotHold(t *testing.T) {
 // R05, R06: a revocation is left out of what a court is shown, by whoever made the
 // file, and with the notary's help.
 func TestAdversary_R06_RevocationLeftOutOfEvidence(t *testing.T) {
-	judgeAttacks(t, lies(t)[:5])
+	judgeAttacks(t, lies(t)[:6])
 }
 
 // L09: fewer countries than it takes, made to look like enough.

@@ -80,6 +80,19 @@ func TestReportOfARevokedKey(t *testing.T) {
 	}
 }
 
+// What keeps the key's owner from signing later stands there too.
+func TestReportOfASuspendedCountry(t *testing.T) {
+	w := newWorld(t)
+	w.say(border)
+	w.amend(registrytest.Suspend("XB"), founders...)
+	report := w.holds(w.writes(w.parts(1, 3, func(p *evidence.Parts) {
+		p.Cosignatures = [][]byte{p.Cosignatures[0], p.Cosignatures[2]}
+	})))
+	if !strings.HasPrefix(report.Key.Ended, "XB is suspended since index 2") || report.Key.Doubted {
+		t.Errorf("key: %+v", report.Key)
+	}
+}
+
 // Countries cosign what they have come to: sizes differ, and larger ones count.
 func TestLargerCosignatures(t *testing.T) {
 	w := storied(t)
