@@ -32,7 +32,9 @@ func known(t *testing.T) (charter, good, bad string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answers struct{ Good, Bad []struct{ Charter, File string } }
+	var answers struct {
+		Good, Bad []struct{ Charter, File string }
+	}
 	if err := json.Unmarshal(data, &answers); err != nil {
 		t.Fatal(err)
 	}
