@@ -372,9 +372,15 @@ func (r *running) crashed() error {
 // until waits for something to become true.
 func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
+	within(t, deadline, what, condition)
+}
+
+// within is until for what takes long with the race detector.
+func within(t testing.TB, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
-	end := time.After(deadline)
+	end := time.After(limit)
 	for !condition() {
 		select {
 		case <-ticker.C:
