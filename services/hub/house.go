@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 )
 
 // house is where a hub's streams lie in its directory.
@@ -118,7 +118,7 @@ func (h house) seal(done Restored) error {
 	if err != nil {
 		return err
 	}
-	if err := keyfile.Replace(filepath.Join(h.restoring(), report), append(text, '\n')); err != nil {
+	if err := disk.Replace(filepath.Join(h.restoring(), report), append(text, '\n'), 0o600); err != nil {
 		return err
 	}
 	err = filepath.WalkDir(h.restoring(), func(path string, _ fs.DirEntry, err error) error {

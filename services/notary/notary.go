@@ -8,8 +8,14 @@
 // registry's updates, append to the leaf store, sync, sign, publish by compare-and-swap.
 // If it crashes between two of these, it drops what was not published and reads that again.
 //
+// Three things are held against each other: the leaf store, the log stream, and the
+// stream of events. A store that does not lead to what was published is read again
+// from the events, and has to come to the published root. Where the store leads to
+// it, and a stream contradicts it, the notary ends with ErrAltered and keeps the
+// store: a hub is restored from it.
+//
 // When the charter names another key, from some size on, whoever holds that key goes
-// on: this notary where it is its NextKey, else a standby. The old key signs the
+// on: this notary where it is its NextKey, else another one. The old key signs the
 // sizes below and no other.
 package notary
 

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/disk"
 )
 
 // What a Finding may be. The indices are those of the log.
@@ -120,7 +120,7 @@ func (b *book) replace(next []Finding) error {
 	if err != nil {
 		return fmt.Errorf("keeping findings: %w", err)
 	}
-	if err := keyfile.Replace(filepath.Join(b.directory, fileName), append(data, '\n')); err != nil {
+	if err := disk.Replace(filepath.Join(b.directory, fileName), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keeping findings: %w", err)
 	}
 	b.findings = next
