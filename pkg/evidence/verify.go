@@ -85,12 +85,15 @@ func (v *verification) signed() error {
 		return err
 	}
 	note := v.file.GetCheckpoint()
-	if err := alone(note); err != nil {
+	if err := alone(note); err != nil && signatures(note) != 2 { // the notary's second one, where it has a second key
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	c, err := policies.OpenCheckpoint(note)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", otherRegistry(err))
+	}
+	if plain, err := policies.Plain(note); err != nil || !bytes.Equal(plain, note) {
+		return fmt.Errorf("checkpoint: %w", errSignatures)
 	}
 	if v.index >= c.Size {
 		return fmt.Errorf("event: index %d is not below the checkpoint's size, %d", v.index, c.Size)
@@ -102,11 +105,21 @@ func (v *verification) signed() error {
 
 // alone refuses a note with another number of signatures than one.
 func alone(note []byte) error {
-	at := bytes.LastIndex(note, []byte("\n\n"))
-	if lines := bytes.Count(note[at+1:], []byte("\n")) - 1; at < 0 || lines != 1 {
-		return errors.New("want a note with one signature")
+	if signatures(note) != 1 {
+		return errSignatures
 	}
 	return nil
+}
+
+var errSignatures = errors.New("want a note with one signature, of a notary that has a second key with both in their order")
+
+// signatures counts a note's signature lines; -1: it is no note.
+func signatures(note []byte) int {
+	at := bytes.LastIndex(note, []byte("\n\n"))
+	if at < 0 {
+		return -1
+	}
+	return bytes.Count(note[at+1:], []byte("\n")) - 1
 }
 
 // otherRegistry says of a checkpoint that names another registry what that means here.

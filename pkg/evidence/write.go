@@ -96,6 +96,10 @@ func (p Parts) arrange(charter event.Digest) (*evidencev1.Evidence, []uint64, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("checkpoint: %w", err)
 	}
+	checkpoint, err := policies.Plain(p.Checkpoint)
+	if err != nil {
+		return nil, nil, fmt.Errorf("checkpoint: %w", err)
+	}
 	type cosigned struct {
 		country string
 		size    uint64
@@ -110,7 +114,7 @@ func (p Parts) arrange(charter event.Digest) (*evidencev1.Evidence, []uint64, er
 		all = append(all, cosigned{country, at.Size, note})
 	}
 	slices.SortFunc(all, func(a, b cosigned) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.country, b.country)) })
-	e, sizes := &evidencev1.Evidence{Version: version, Checkpoint: p.Checkpoint, Event: p.Event.proto()}, []uint64{c.Size}
+	e, sizes := &evidencev1.Evidence{Version: version, Checkpoint: checkpoint, Event: p.Event.proto()}, []uint64{c.Size}
 	for _, s := range all {
 		e.Cosignatures = append(e.Cosignatures, &evidencev1.Cosignature{Note: s.note})
 		sizes = append(sizes, s.size)

@@ -118,6 +118,14 @@ func (p Policies) OpenCheckpoint(data []byte) (Checkpoint, error) {
 	return signed.Checkpoint, err
 }
 
+// Plain is a checkpoint's note with the signatures that it must have for the size that
+// it states and no other, in their order: the one form of it as evidence. The
+// registry is not looked at. Errors as of OpenCheckpoint.
+func (p Policies) Plain(data []byte) ([]byte, error) {
+	signed, err := p.openCheckpoint(data)
+	return signed.Note, err
+}
+
 // openCheckpoint does not look at the registry.
 
 func (p Policies) openCheckpoint(data []byte) (Signed, error) {
