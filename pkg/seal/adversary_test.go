@@ -39,6 +39,7 @@ func TestAdversary_K01_MovedGrantOpensNothing(t *testing.T) {
 		{"another batch's", func(p *seal.Portion, e *event.Verified) { p.Batch[3]++; e.Place.Batch[3]++ }, seal.BrokenWrap},
 		{"another recipient's", func(p *seal.Portion, _ *event.Verified) { p.Country = "XC" }, seal.BrokenWrap},
 		{"another grantor's", func(p *seal.Portion, _ *event.Verified) { p.Grantor[0]++ }, seal.BrokenWrap},
+		{"another wrap's", func(p *seal.Portion, _ *event.Verified) { p.Grants[0].Wrapped[1100] ^= 1 }, seal.BrokenWrap},
 		{"a release's", func(p *seal.Portion, _ *event.Verified) { p.Recipient = "XB" }, seal.BrokenWrap},
 		{"another event's", func(p *seal.Portion, e *event.Verified) { p.Grants[0].Pieces[1].Event[15]++; e.ID[15]++ }, seal.BrokenEntry},
 		{"another place's", func(_ *seal.Portion, e *event.Verified) { e.Place.Index++ }, seal.BrokenEntry},
@@ -239,6 +240,7 @@ func TestAdversary_K04_HubsKeyInPlaceOfARecipients(t *testing.T) {
 		"the old signature":                       {canonical(t, record), registered},
 		"its own key, which is nobody's":          {signRecord(t, "the hub", content), registry.Key{Country: "XA", Agency: "police", Public: Public("the hub")}},
 		"its own key, taken for the originator's": {signRecord(t, "the hub", content), registered},
+		"the originator's name, with its own key": {signAs(t, "publisher XA/police", "the hub", canonical(t, content)), registry.Key{Country: "XA", Agency: "police", Public: Public("the hub")}},
 		"a friend's key":                          {signRecord(t, "publisher XC/police", content), registry.Key{Country: "XC", Agency: "police", Public: Public("publisher XC/police")}},
 	} {
 		_, err := decoded(t, attack.data).Verify(attack.key)

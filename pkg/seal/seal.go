@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/event"
@@ -35,10 +37,11 @@ func Recipients(state registry.State, audience registry.Audience, index uint64) 
 // Sealed is a batch whose sections are sealed and whose record is not made yet: a
 // content key is bound to the batch's root, which is known once it is signed.
 type Sealed struct {
-	Drafts  []event.Draft // for event.SignBatch, all of them and in this order
-	origin  event.Chain
-	to      audience
-	secrets []secret
+	Drafts   []event.Draft // for event.SignBatch, all of them and in this order
+	origin   event.Chain
+	to       audience
+	secrets  []secret
+	sections []event.Section // of all drafts, each beside its secret
 }
 
 // secret is a content key and the section that it was made for.
@@ -58,7 +61,6 @@ func Seal(chain event.Chain, drafts []event.Draft, recipients []registry.Opening
 	if err != nil {
 		return nil, fmt.Errorf("sealing a batch: %w", err)
 	}
-	chain.Renewal = 0
 	sealed := &Sealed{Drafts: slices.Clone(drafts), origin: chain, to: to}
 	if err := sealed.prepare(); err != nil {
 		return nil, fmt.Errorf("sealing a batch: %w", err)
@@ -69,7 +71,7 @@ func Seal(chain event.Chain, drafts []event.Draft, recipients []registry.Opening
 	return sealed, nil
 }
 
-// prepare draws a key for every section, and refuses what cannot be sealed.
+// prepare draws a key for every section of the drafts, which become copies, and refuses what cannot be sealed.
 func (s *Sealed) prepare() error {
 	sections := 0
 	for i := range s.Drafts {
@@ -89,39 +91,48 @@ func (s *Sealed) prepare() error {
 	random := make([]byte, sections*keySize)
 	_, _ = rand.Read(random) // never fails
 	defer clear(random)
-	s.secrets = make([]secret, 0, sections)
+	s.secrets, s.sections = make([]secret, 0, sections), make([]event.Section, 0, sections)
 	for i := range s.Drafts {
-		for _, section := range s.Drafts[i].Sections {
+		draft, first := &s.Drafts[i], len(s.sections)
+		for _, section := range draft.Sections {
 			s.secrets = append(s.secrets, secret{key: ContentKey(random[len(s.secrets)*keySize:]), slot: slot{
-				origin: s.origin, id: s.Drafts[i].ID, place: event.Place{Index: uint64(i)}, compartment: section.Compartment,
+				origin: s.origin, id: draft.ID, place: event.Place{Index: uint64(i)}, compartment: section.Compartment,
 			}})
+			s.sections = append(s.sections, section)
 		}
+		draft.Sections = s.sections[first:len(s.sections):len(s.sections)]
 	}
 	return nil
 }
 
-// seal puts ciphertext in the place of each section.
+// seal seals all sections, on as many processors as there are and is worth while.
 func (s *Sealed) seal() error {
-	sections := make([]event.Section, 0, len(s.secrets))
-	commitments := make([]event.Digest, len(s.secrets))
+	workers := min(runtime.GOMAXPROCS(0), 1+len(s.secrets)/sectionsPerWorker)
+	errs := make([]error, workers)
+	var group sync.WaitGroup
+	for w := range workers {
+		from, to := w*len(s.secrets)/workers, (w+1)*len(s.secrets)/workers
+		group.Go(func() { errs[w] = sealSections(s.secrets[from:to], s.sections[from:to]) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+const sectionsPerWorker = 128
+
+// sealSections puts ciphertext in the place of each section's content.
+func sealSections(secrets []secret, sections []event.Section) error {
+	commitments := make([]event.Digest, len(secrets)) // apart: secrets are cleared later
 	room := make([]byte, 0, roomSize)
-	for i := range s.Drafts {
-		first := len(sections)
-		for _, section := range s.Drafts[i].Sections {
-			at := len(sections)
-			made := &s.secrets[at]
-			made.commitment = made.commit(&made.key)
-			commitments[at] = made.commitment
-			content, err := made.sealContent(make([]byte, 0, len(section.Content)+tagSize), room, &made.key, section.Content)
-			if err != nil {
-				return err
-			}
-			sections = append(sections, event.Section{
-				Compartment: section.Compartment, Form: eventv1.SectionForm_SECTION_FORM_SEALED,
-				Commitment: commitments[at][:], Content: content,
-			})
+	for i := range secrets {
+		made, section := &secrets[i], &sections[i]
+		made.commitment = made.commit(&made.key)
+		commitments[i] = made.commitment
+		content, err := made.sealContent(make([]byte, 0, len(section.Content)+tagSize), room, &made.key, section.Content)
+		if err != nil {
+			return err
 		}
-		s.Drafts[i].Sections = sections[first:len(sections):len(sections)]
+		section.Form, section.Commitment, section.Content = eventv1.SectionForm_SECTION_FORM_SEALED, commitments[i][:], content
 	}
 	return nil
 }

@@ -52,6 +52,15 @@ func TestEachDeskOpensWhatItIsGranted(t *testing.T) {
 	}
 }
 
+// The renewal that the verdict knows is not the record's matter.
+func TestEventsUnderALaterKey(t *testing.T) {
+	b := publish(t, event.Head{}, drafts(1, theCase), openings(theCase, "XB")...)
+	b.events[0].Chain.Renewal = 2
+	if got := b.openAs(t, "XB", 0); got != "" {
+		t.Errorf("under the key after two revocations: %q", got)
+	}
+}
+
 // A desk without the private key of an epoch says so; with none of the record, likewise.
 func TestWithoutKeyOrRecord(t *testing.T) {
 	b := publish(t, event.Head{}, drafts(1, identity), openingsAt(2, identity, "XB")...)
@@ -146,7 +155,12 @@ func TestRecordIsOfTheSignedBatch(t *testing.T) {
 	}
 	elsewhere := append([]event.Signed{}, signed...)
 	elsewhere[1].Place.Batch[0] ^= 1
+	others, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, drafts(4, theCase)[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, fails := range map[string]func() error{
+		"other events": func() error { _, err := sealed.Record(key, others, expires); return err },
 		"fewer events": func() error { _, err := sealed.Record(key, signed[:2], expires); return err },
 		"another order": func() error {
 			_, err := sealed.Record(key, []event.Signed{signed[1], signed[0], signed[2]}, expires)
@@ -164,8 +178,8 @@ func TestRecordIsOfTheSignedBatch(t *testing.T) {
 	if _, err := sealed.Record(key, signed, expires); err != nil {
 		t.Errorf("after what was refused: %v", err)
 	}
-	if _, err := sealed.Record(key, signed, expires); err == nil {
-		t.Error("two records were made of one batch")
+	if _, err := sealed.Record(key, signed, expires); err == nil || !strings.Contains(err.Error(), "made before") {
+		t.Errorf("a second record of one batch: %v", err)
 	}
 }
 
@@ -284,10 +298,15 @@ func TestRelease(t *testing.T) {
 func TestReleaseRefuses(t *testing.T) {
 	b := publish(t, event.Head{}, drafts(2, theCase), openings(theCase, "XA")...)
 	after := publish(t, b.head, drafts(3, theCase)[2:], openings(theCase, "XA")...)
-	key, _ := signer(t, "XA", "police")
+	key, registered := signer(t, "XA", "police")
 	released := func(b batch, i int) seal.Released {
 		return seal.Released{Event: b.events[i], Compartment: theCase, Key: desk("XA").Open(b.events[i], start, b.record.Portion("XA"))[0].Key}
 	}
+	signed, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, drafts(1, theCase))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear := seal.Released{Event: verified(t, signed[0], registered), Compartment: theCase}
 	wrong := released(b, 0)
 	wrong.Key[5] ^= 1
 	absent := released(b, 0)
@@ -301,6 +320,7 @@ func TestReleaseRefuses(t *testing.T) {
 		{"nothing", openings(theCase, "XC"), nil, "nothing"},
 		{"to nobody", nil, []seal.Released{released(b, 0)}, "nobody"},
 		{"a key that the header does not commit to", openings(theCase, "XC"), []seal.Released{wrong}, seal.WrongKey.Error()},
+		{"a section in clear", openings(theCase, "XC"), []seal.Released{clear}, "no sealed section"},
 		{"a section that is not there", openings(identity, "XC"), []seal.Released{absent}, "no sealed section"},
 		{"a compartment in which the desk has no key", openings(identity, "XC"), []seal.Released{released(b, 0)}, "no opening key"},
 		{"two batches", openings(theCase, "XC"), []seal.Released{released(b, 0), released(after, 0)}, "another batch"},

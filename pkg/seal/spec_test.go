@@ -90,7 +90,13 @@ func signRecord(t testing.TB, owner string, content *keyv1.Content) []byte {
 
 func signBytes(t testing.TB, owner string, content []byte) []byte {
 	t.Helper()
-	id := event.KeyIDOf(event.RolePublisher, Public(owner))
+	return signAs(t, owner, owner, content)
+}
+
+// signAs signs in the name of one key with another.
+func signAs(t testing.TB, name, owner string, content []byte) []byte {
+	t.Helper()
+	id := event.KeyIDOf(event.RolePublisher, Public(name))
 	return canonical(t, &keyv1.KeyRecord{Content: content, KeyId: id[:], Signature: ed25519.Sign(Key(owner), statement(id[:], content))})
 }
 
@@ -194,17 +200,27 @@ func TestSealedAsSpecified(t *testing.T) {
 	}
 }
 
-// All keys differ: of sections, and of the batch key from record to record.
+// All keys differ: of sections, and of batches from compartment to compartment.
 func TestKeysAreUsedOnce(t *testing.T) {
-	seen := map[seal.ContentKey]bool{}
+	seen := map[seal.ContentKey]bool{{}: true}
 	var head event.Head
 	list := drafts(6, theCase, identity)
 	for n := range 2 {
 		b := publish(t, head, list[3*n:3*n+3], append(openings(theCase, "XB"), openings(identity, "XB")...)...)
 		head = b.head
+		content := contentOf(t, b.record.Data)
+		for _, keys := range content.GetCompartments() {
+			private := Opening(openingName("XB", keys.GetCompartment(), 1))
+			batchKey, err := hpke.Open(private, hpke.HKDFSHA256(), hpke.AES256GCM(),
+				info(content, "XB", keys.GetCompartment(), private.PublicKey().Bytes()), keys.GetWraps()[0].GetWrapped())
+			if err != nil || seen[seal.ContentKey(batchKey)] {
+				t.Errorf("batch %d, compartment %d: a batch key that was there before (%v)", n, keys.GetCompartment(), err)
+			}
+			seen[seal.ContentKey(batchKey)] = true
+		}
 		for _, e := range b.events {
 			for _, s := range desk("XB").Open(e, start, b.record.Portion("XB")) {
-				if s.Err != nil || seen[s.Key] || s.Key == (seal.ContentKey{}) {
+				if s.Err != nil || seen[s.Key] {
 					t.Errorf("event %s, %s: a key that was there before, or none (%v)", e.ID, s.Compartment, s.Err)
 				}
 				seen[s.Key] = true
