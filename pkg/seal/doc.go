@@ -3,12 +3,12 @@
 //
 // # Construction
 //
-// Everything is AES-256-GCM, SHA-256, and HPKE (RFC 9180) in base mode with
+// Everything is AES-256-GCM, SHA-256, Ed25519, and HPKE (RFC 9180) in base mode with
 // MLKEM768-X25519, HKDF-SHA256 and AES-256-GCM. PAE is that of pkg/pae; origin is
-// three parts: country, agency, audience address.
+// three parts: country, agency, audience address. construction.go is this table in Go.
 //
 //	CK          32 random bytes, one a section
-//	commitment  SHA-256(PAE(commitment, event id, u64 compartment, CK)); in the signed header
+//	commitment  SHA-256(PAE(commitment, event id, u64 compartment, CK)); stands in the signed header
 //	content     GCM(CK, nonce 0, section, PAE(section, event id, origin, u64 compartment, commitment))
 //
 //	BK          32 random bytes, one a record and compartment
@@ -19,25 +19,26 @@
 //	record      Ed25519 over PAE(keyrecord, key id, content), by a publisher key of the origin
 //
 // A batch root and a place are those of the batch's one signature (event.Place). The
-// grantor is the key that signed the record's first revision. A release is a record
-// like the batch's own, with one recipient, a BK of its own, and the label release
+// grantor is the key that signed the record when its wraps were made. A release is a record
+// like the batch's own, with one recipient, BKs of its own, and the label release
 // in place of grant. So no event costs a public-key operation, released or not.
 //
 // # Invariants
 //
-//   - A CK encrypts one section once; a BK encrypts each place once. Nonces therefore never repeat under a key.
-//   - Nobody reads content under a CK that the signed header does not commit to: AES-GCM
-//     alone would let one ciphertext open to two texts under two keys.
-//   - Content, entry and wrap open nowhere but where they were made for: each is bound to origin, event or batch,
-//     compartment and, the wrap, recipient.
-//   - A section is sealed to somebody or Seal fails. It is never left in clear.
-//   - A record is read in one spelling only, and signed by no one but its origin.
-//   - Erasing needs no secret: the record again without those entries, under a higher revision.
+//   - A CK encrypts one section, once; a BK encrypts each place once. No nonce comes again under a key.
+//   - Nothing is read under a CK that the signed header does not commit to: AES-GCM
+//     alone lets one ciphertext open to two texts under two keys.
+//   - Content, entry and wrap open only where they were made for: each is bound to its origin or
+//     batch, event and compartment as in the table; a wrap to its recipient too.
+//   - A section is sealed to somebody, or Seal fails. It never stays in clear.
+//   - A record is read in one spelling only, and believed from its originator only.
+//   - Erasing needs no secret: it is the record again, without those entries, under the next revision.
 //   - What does not open says why, by a Reason.
 //
-// Not promised: that a recipient forgets what it has read, that sizes are hidden, that
-// a sender's keys of yesterday stay closed to whoever takes a recipient's private key
-// before the records under it have expired.
+// Not promised: that a recipient forgets what it has read; that sizes are hidden; that
+// what is recorded today stays closed to whoever takes a desk's private key, while the
+// record can still be had. A desk therefore changes its opening keys and destroys old ones.
 //
-// Known answers are in proto/testdata/seal.json; proto/README.md is the specification for other languages.
+// Known answers are in proto/testdata/seal.json; proto/README.md, "Sealed content", is the
+// specification for other languages.
 package seal
