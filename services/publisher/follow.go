@@ -43,6 +43,8 @@ type pursuit struct {
 	looked    bool   // behind the end of the tree, once after a start
 	foreign   uint64 // the last message there that is not this outbox's
 
+	missing map[string]int64 // the oldest envelope of an audience that the hub had not when it was looked for
+
 	roots   event.Roots
 	strange strangers
 	misuse  misuse
@@ -188,6 +190,9 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			// In silence, ask anew: a message may have gone to a connection of ours
 			// that is dead, and the hub would keep it back until that one's time is out.
 			if err := reader.Reset(ctx, u.read+1); err != nil {
+				return err
+			}
+			if err := p.absent(ctx, u); err != nil {
 				return err
 			}
 		}

@@ -111,23 +111,40 @@ func TestOneRefusedAudienceDoesNotHoldUpTheOthers(t *testing.T) {
 	})
 }
 
+// S08: a week of publishing while the hub is away, thousands of reports and a restart
+// of the publisher among them: all of them arrive, in order, once, and are witnessed.
 func TestAdversary_S08_HubAwayThenBack(t *testing.T) {
 	w := newWorld(t)
-	w.notary().checkpoint(1)
+	n := w.notary()
+	n.checkpoint(1)
 	p := w.start(t.TempDir())
 	promised := p.publish(reports("before", 3)...)
 	p.untilStored(3)
 	w.stopHub()
 	p.until("it is known to be away", func(s *publisherv1.GetStatusResponse) bool { return !s.GetConnected() })
-	for i := range 20 {
-		promised = append(promised, p.publish(reports(fmt.Sprint("away-", i), 5)...)...)
+	const days, daily = 7, 300
+	for day := range days {
+		for hour := range 6 {
+			promised = append(promised, p.publish(reports(fmt.Sprintf("away-%d-%d", day, hour), daily/6)...)...)
+		}
+		if day == 3 {
+			p.stop()
+			p = w.start(p.config.Directory)
+		}
 	}
 	p.until("they wait", func(s *publisherv1.GetStatusResponse) bool {
-		return s.GetWaiting() == 100 && strings.Contains(s.GetHalted(), "no connection to the hub")
+		return s.GetWaiting() == days*daily && strings.Contains(s.GetHalted(), "no connection to the hub")
 	})
 	w.startHub()
-	p.untilStored(103)
-	w.judge().check(t, promised...)
+	p.untilStored(3 + days*daily)
+	j := w.judge()
+	j.check(t, promised...)
+	if len(j.raw) != 3+days*daily {
+		t.Errorf("the stream has %d events, %d were accepted", len(j.raw), 3+days*daily)
+	}
+	n.goOn()
+	w.cosign(n.checkpoint(4+days*daily), "XA", "XB")
+	p.untilWitnessed(3 + days*daily)
 }
 
 func TestNothingIsPublishedToAnotherLog(t *testing.T) {
