@@ -26,7 +26,7 @@ var pure = []struct {
 		"a verdict is a function of registry, chains and message, and of nothing else, or two readers would differ"},
 	{"./pkg/evidence/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/translog/...", "./pkg/verdict/..."},
 		"a court's expert reads it to the ground and builds it alone: it needs the verdict on one event, and no log, no store and no casework"},
-	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
+	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/second/...", "./pkg/event/...", "./pkg/registry/..."},
 		"sealing needs the header that it is bound to and the recipients' keys, and no log and no casework"},
 	{"./pkg/casework/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
 		"the domain must not depend on how the log is proven or the view is kept"},

@@ -12,6 +12,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/registry"
 	. "github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/seal"
+	"github.com/tripoint/tripoint/pkg/second"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	keyv1 "github.com/tripoint/tripoint/proto/tripoint/key/v1"
 )
@@ -266,6 +267,49 @@ func TestAdversary_K04_HubsKeyInPlaceOfARecipients(t *testing.T) {
 	for _, o := range seal.Recipients(log.State, region, log.Next) {
 		if string(o.Public) != string(Opening("XB's own").PublicKey().Bytes()) {
 			t.Errorf("a recipient of %s that XB never enrolled", o.Country)
+		}
+	}
+}
+
+// Where the registry names a second key, neither key alone makes a record, nor does a
+// second signature given for something else.
+func TestAdversary_K04_RecordUnderOneOfTwoKeys(t *testing.T) {
+	b := publish(t, event.Head{}, drafts(2, theCase), openings(theCase, "XB")...)
+	key, registered := signer(t, "XA", "police")
+	key.Second, registered.Second = Second("publisher XA/police"), Second("publisher XA/police").Public()
+	good, err := seal.Erase(key, b.record, b.events[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrive(t, good.Data, registered)
+	record := &keyv1.KeyRecord{}
+	if err := proto.Unmarshal(good.Data, record); err != nil {
+		t.Fatal(err)
+	}
+	signed := statement(record.GetKeyId(), record.GetContent())
+	for name, change := range map[string]func(r *keyv1.KeyRecord) error{
+		"the first alone":     func(r *keyv1.KeyRecord) error { r.SecondSignature = nil; return nil },
+		"the second alone":    func(r *keyv1.KeyRecord) error { r.Signature[7] ^= 1; return nil },
+		"a bit of the second": func(r *keyv1.KeyRecord) error { r.SecondSignature[7] ^= 1; return nil },
+		"another's second": func(r *keyv1.KeyRecord) (err error) {
+			r.SecondSignature, err = Second("the hub").Sign(second.KeyRecord, signed)
+			return err
+		},
+		"a second for a batch": func(r *keyv1.KeyRecord) (err error) {
+			r.SecondSignature, err = key.Second.Sign(second.Batch, signed)
+			return err
+		},
+		"a second of elsewhere": func(r *keyv1.KeyRecord) (err error) {
+			r.SecondSignature, err = key.Second.Sign(second.KeyRecord, signed[1:])
+			return err
+		},
+	} {
+		altered := proto.CloneOf(record)
+		if err := change(altered); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decoded(t, canonical(t, altered)).Verify(registered); !errors.Is(err, seal.NotOriginator) {
+			t.Errorf("%s: %v, want %q", name, err, seal.NotOriginator)
 		}
 	}
 }

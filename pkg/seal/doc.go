@@ -16,7 +16,8 @@
 //	                PAE(contentkey, batch root, u64 place, event id, u64 compartment, commitment))
 //	wrap        HPKE(desk's opening key, BK, info =
 //	                PAE(grant, origin, batch root, desk's country, u64 compartment, SHA-256(opening key), grantor))
-//	record      Ed25519 over PAE(keyrecord, key id, content), by a publisher key of the origin
+//	record      Ed25519 over PAE(keyrecord, key id, content), by a publisher key of the origin; beside it
+//	            ML-DSA-44 over the same where the registry names a second key (pkg/second)
 //
 // A batch root and a place are those of the batch's one signature (event.Place). The
 // grantor is the key that signed the record when its wraps were made. A release is a record

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/second"
 	keyv1 "github.com/tripoint/tripoint/proto/tripoint/key/v1"
 )
 
@@ -16,11 +17,11 @@ const (
 	MaxEvents       = 1000    // events of a batch with sealed sections
 	MaxRecipients   = 64      // of one compartment
 	MaxCompartments = event.MaxSections
-	MaxCompartment  = 64                       // as in the registry
-	maxExpires      = 253_402_300_799          // the last second of the year 9999
-	entryBytes      = idSize + entrySize + 2   // at most, of one entry in a record
-	wrapBytes       = wrapSize + 24            // likewise, of one wrap
-	frameBytes      = 512 + 16*MaxCompartments // likewise, of what is around them
+	MaxCompartment  = 64                                              // as in the registry
+	maxExpires      = 253_402_300_799                                 // the last second of the year 9999
+	entryBytes      = idSize + entrySize + 2                          // at most, of one entry in a record
+	wrapBytes       = wrapSize + 24                                   // likewise, of one wrap
+	frameBytes      = 512 + second.SignatureSize + 16*MaxCompartments // likewise, of what is around them
 )
 
 func checkContent(c *keyv1.Content) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/second"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	keyv1 "github.com/tripoint/tripoint/proto/tripoint/key/v1"
 )
@@ -40,15 +41,19 @@ func (t Terms) Subject() string {
 }
 
 // Unverified is a well-formed record that nobody has checked yet.
-type Unverified struct{ record Record }
+type Unverified struct {
+	record           Record
+	statement        []byte // what the signatures cover
+	signature, other []byte // other is the second one, or empty
+}
 
 // Decode reads a record in its one form. Its errors wrap MalformedRecord.
 func Decode(data []byte) (Unverified, error) {
-	record, err := decode(data)
+	u, err := decode(data)
 	if err != nil {
 		return Unverified{}, fmt.Errorf("%w: %w", MalformedRecord, err)
 	}
-	return Unverified{record}, nil
+	return u, nil
 }
 
 // KeyID is the publisher key that the record claims to be signed with.
@@ -58,7 +63,7 @@ func (u Unverified) KeyID() event.KeyID { return u.record.KeyID }
 func (u Unverified) Terms() Terms { return u.record.Terms }
 
 // Verify checks that key, which the registry has under KeyID, is one of the origin's
-// agency and signed the record. Its errors wrap NotOriginator. That the key
+// agency and signed the record, with its second key too where it has one. Its errors wrap NotOriginator. That the key
 // was not revoked, or where it was, that it signed the events too, is the caller's to know.
 func (u Unverified) Verify(key registry.Key) (Record, error) {
 	r := u.record
@@ -67,8 +72,12 @@ func (u Unverified) Verify(key registry.Key) (Record, error) {
 		return Record{}, fmt.Errorf("%w: the key is not the one that the record names", NotOriginator)
 	case key.Country != r.Origin.Country || key.Agency != r.Origin.Agency:
 		return Record{}, fmt.Errorf("%w: for events of %s/%s, with the key of %s/%s", NotOriginator, r.Origin.Country, r.Origin.Agency, key.Country, key.Agency)
-	case !ed25519.Verify(key.Public, pae.Encode(pae.KeyRecord, r.KeyID[:], r.signed), r.signature):
+	case !ed25519.Verify(key.Public, u.statement, u.signature):
 		return Record{}, fmt.Errorf("%w: key %s did not sign it", NotOriginator, r.KeyID)
+	case len(key.Second) == 0 && len(u.other) > 0:
+		return Record{}, fmt.Errorf("%w: a second signature, and key %s has no second key beside it", NotOriginator, r.KeyID)
+	case len(key.Second) > 0 && !second.Verify(key.Second, second.KeyRecord, u.statement, u.other):
+		return Record{}, fmt.Errorf("%w: the second key beside %s did not sign it", NotOriginator, r.KeyID)
 	}
 	return r, nil
 }
@@ -76,12 +85,10 @@ func (u Unverified) Verify(key registry.Key) (Record, error) {
 // Record is a key record whose signature was checked, or made here.
 type Record struct {
 	Terms
-	KeyID     event.KeyID  // signed this revision
-	Digest    event.Digest // of the record's bytes
-	Data      []byte       // a serialised KeyRecord; these exact bytes are the record
-	content   *keyv1.Content
-	signed    []byte
-	signature []byte
+	KeyID   event.KeyID  // signed this revision
+	Digest  event.Digest // of the record's bytes
+	Data    []byte       // a serialised KeyRecord; these exact bytes are the record
+	content *keyv1.Content
 }
 
 // Replaces says why the record does not take the place of the one with that revision
@@ -133,46 +140,54 @@ func sign(key event.SigningKey, content *keyv1.Content) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	signature, err := key.Signer.Sign(nil, pae.Encode(pae.KeyRecord, key.ID[:], signed), crypto.Hash(0))
-	if err != nil {
+	record := &keyv1.KeyRecord{Content: signed, KeyId: key.ID[:]}
+	statement := pae.Encode(pae.KeyRecord, key.ID[:], signed)
+	if record.Signature, err = key.Signer.Sign(nil, statement, crypto.Hash(0)); err != nil {
 		return Record{}, err
 	}
-	data, err := spelling.Marshal(&keyv1.KeyRecord{Content: signed, KeyId: key.ID[:], Signature: signature})
+	if key.Second != nil {
+		if record.SecondSignature, err = key.Second.Sign(second.KeyRecord, statement); err != nil {
+			return Record{}, err
+		}
+	}
+	data, err := spelling.Marshal(record)
 	if err != nil {
 		return Record{}, err
 	}
 	if len(data) > MaxRecord {
 		return Record{}, fmt.Errorf("%d bytes, at most %d", len(data), MaxRecord)
 	}
-	return Record{
-		Terms: terms(content), KeyID: key.ID, Digest: event.DigestOf(data), Data: data,
-		content: content, signed: signed, signature: signature,
-	}, nil
+	return Record{Terms: terms(content), KeyID: key.ID, Digest: event.DigestOf(data), Data: data, content: content}, nil
 }
 
-func decode(data []byte) (Record, error) {
+func decode(data []byte) (Unverified, error) {
 	if len(data) > MaxRecord {
-		return Record{}, fmt.Errorf("%d bytes, at most %d", len(data), MaxRecord)
+		return Unverified{}, fmt.Errorf("%d bytes, at most %d", len(data), MaxRecord)
 	}
 	record, content := &keyv1.KeyRecord{}, &keyv1.Content{}
 	if err := read("record", data, record); err != nil {
-		return Record{}, err
+		return Unverified{}, err
 	}
 	if err := read("content", record.GetContent(), content); err != nil {
-		return Record{}, err
+		return Unverified{}, err
 	}
-	switch {
+	switch other := len(record.GetSecondSignature()); {
 	case len(record.GetKeyId()) != len(event.KeyID{}):
-		return Record{}, fmt.Errorf("key_id: %d bytes, want 32", len(record.GetKeyId()))
+		return Unverified{}, fmt.Errorf("key_id: %d bytes, want 32", len(record.GetKeyId()))
 	case len(record.GetSignature()) != ed25519.SignatureSize:
-		return Record{}, fmt.Errorf("signature: %d bytes, want 64", len(record.GetSignature()))
+		return Unverified{}, fmt.Errorf("signature: %d bytes, want 64", len(record.GetSignature()))
+	case other != 0 && other != second.SignatureSize:
+		return Unverified{}, fmt.Errorf("second_signature: %d bytes, want none or %d", other, second.SignatureSize)
 	}
 	if err := checkContent(content); err != nil {
-		return Record{}, err
+		return Unverified{}, err
 	}
-	return Record{
-		Terms: terms(content), KeyID: event.KeyID(record.GetKeyId()), Digest: event.DigestOf(data), Data: bytes.Clone(data),
-		content: content, signed: record.GetContent(), signature: record.GetSignature(),
+	return Unverified{
+		record: Record{
+			Terms: terms(content), KeyID: event.KeyID(record.GetKeyId()), Digest: event.DigestOf(data), Data: bytes.Clone(data), content: content,
+		},
+		statement: pae.Encode(pae.KeyRecord, record.GetKeyId(), record.GetContent()),
+		signature: record.GetSignature(), other: record.GetSecondSignature(),
 	}, nil
 }
 

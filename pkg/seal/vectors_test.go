@@ -339,6 +339,8 @@ func badSpellings(t *testing.T, small *keyv1.Content, raw func(what string, reas
 	raw("nothing", seal.MalformedRecord, "key_id", nil)
 	raw("key_id of 31 bytes", seal.MalformedRecord, "key_id", altered(func(r *keyv1.KeyRecord) { r.KeyId = r.KeyId[1:] }))
 	raw("signature of 63 bytes", seal.MalformedRecord, "signature", altered(func(r *keyv1.KeyRecord) { r.Signature = r.Signature[1:] }))
+	raw("second signature of 3 bytes", seal.MalformedRecord, "second_signature", altered(func(r *keyv1.KeyRecord) { r.SecondSignature = []byte("abc") }))
+	raw("a second signature where there is no second key", seal.NotOriginator, "second", altered(func(r *keyv1.KeyRecord) { r.SecondSignature = make([]byte, 2420) }))
 	raw("a signature of something else", seal.NotOriginator, "", altered(func(r *keyv1.KeyRecord) { r.Signature[5] ^= 1 }))
 	raw("another agency's key", seal.NotOriginator, "", signBytes(t, "publisher XB/police", content))
 }

@@ -27,6 +27,7 @@ type Use string
 // The uses in version 1. What is signed is what Ed25519 signs there.
 const (
 	Batch      Use = "tripoint/v1/batch"      // a batch statement
+	KeyRecord  Use = "tripoint/v1/keyrecord"  // a key record's statement
 	Possession Use = "tripoint/v1/possession" // the statement of a key that a registry update brings
 	Checkpoint Use = "tripoint/v1/checkpoint" // the text of a checkpoint's note
 )

@@ -29,12 +29,13 @@ const (
 // sections, for those whom the originator lets read them. It and its content are
 // read only as deterministic serialisation writes them.
 type KeyRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Content       []byte                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`          // a serialised Content
-	KeyId         []byte                 `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // 32 bytes: the publisher key that signed this revision
-	Signature     []byte                 `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`      // 64 bytes, Ed25519 (RFC 8032)
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Content         []byte                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`                                        // a serialised Content
+	KeyId           []byte                 `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`                               // 32 bytes: the publisher key that signed this revision
+	Signature       []byte                 `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`                                    // 64 bytes, Ed25519 (RFC 8032)
+	SecondSignature []byte                 `protobuf:"bytes,4,opt,name=second_signature,json=secondSignature,proto3" json:"second_signature,omitempty"` // 2420 bytes, ML-DSA-44, where the registry names a second key beside it; else empty
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *KeyRecord) Reset() {
@@ -84,6 +85,13 @@ func (x *KeyRecord) GetKeyId() []byte {
 func (x *KeyRecord) GetSignature() []byte {
 	if x != nil {
 		return x.Signature
+	}
+	return nil
+}
+
+func (x *KeyRecord) GetSecondSignature() []byte {
+	if x != nil {
+		return x.SecondSignature
 	}
 	return nil
 }
@@ -349,11 +357,12 @@ var File_tripoint_key_v1_key_proto protoreflect.FileDescriptor
 
 const file_tripoint_key_v1_key_proto_rawDesc = "" +
 	"\n" +
-	"\x19tripoint/key/v1/key.proto\x12\x0ftripoint.key.v1\x1a\x1dtripoint/event/v1/event.proto\"Z\n" +
+	"\x19tripoint/key/v1/key.proto\x12\x0ftripoint.key.v1\x1a\x1dtripoint/event/v1/event.proto\"\x85\x01\n" +
 	"\tKeyRecord\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xbf\x02\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\x12)\n" +
+	"\x10second_signature\x18\x04 \x01(\fR\x0fsecondSignature\"\xbf\x02\n" +
 	"\aContent\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x1a\n" +
