@@ -165,7 +165,9 @@ func foreignWitness(t *testing.T, log string) (address, vkey string) {
 	must(t, err)
 	w, err := peer.New(t.Context(), peer.Opts{
 		Persistence: inmemory.New(), Signers: []note.Signer{signer},
-		VerifierForLog: func(_ context.Context, named string) (note.Verifier, bool, error) { return verifier, named == origin, nil },
+		VerifierForLog: func(_ context.Context, named string) (note.Verifier, bool, error) {
+			return verifier, named == origin, nil
+		},
 	})
 	must(t, err)
 	server := httptest.NewServer(http.HandlerFunc(peer.NewHTTPHandler(w).AddCheckpoint))

@@ -73,7 +73,7 @@ func (k keyring) seed(role byte, kind, name string) (seed, error) {
 const (
 	seedForm     = byte('S'-'A') << 3
 	operatorRole = byte('O'-'A') << 3
-	accountRole  = byte('A'-'A') << 3
+	accountRole  = byte(0) // A
 	userRole     = byte('U'-'A') << 3
 )
 

@@ -7,12 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
-	"github.com/tripoint/tripoint/pkg/translog"
-	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
 	"github.com/tripoint/tripoint/services/notary"
 )
 
@@ -29,21 +24,6 @@ func (h *house) opened(config notary.Config) *notary.Notary {
 	n, err := notary.New(config)
 	must(h.t, err)
 	return n
-}
-
-// newest is the size of the newest checkpoint on the log stream.
-func (h *house) newest(conn *stream.Conn) uint64 {
-	h.t.Helper()
-	m, ok, err := conn.Newest(h.t.Context(), stream.Log, stream.LeavesSubject)
-	must(h.t, err)
-	if !ok {
-		return 0
-	}
-	leaves := &logv1.Leaves{}
-	must(h.t, proto.Unmarshal(m.Data, leaves))
-	c, err := translog.OpenCheckpoint(leaves.GetCheckpoint(), registrytest.Origin, registrytest.Public("notary"))
-	must(h.t, err)
-	return c.Size
 }
 
 // L05: two notaries, one key, both publishing as fast as they can, each killed again
