@@ -161,3 +161,33 @@ func BenchmarkVerifyBoth(b *testing.B) {
 		}
 	}
 }
+
+// FuzzSecondSignature: of all proofs that can be decoded, under a key with a second key,
+// the one that was signed with both verifies, and no other second signature does.
+func FuzzSecondSignature(f *testing.F) {
+	mine := secondOf(f, "mine")
+	_, public := signingKey(f, "publisher XA/police")
+	good := signBoth(f, mine, drafts(1, event.ID{}))[0]
+	signature := good.GetProof().GetSecondSignature()
+	f.Add(signature)
+	f.Add([]byte{})
+	f.Add(signature[:64])
+	f.Add(signBoth(f, secondOf(f, "stranger"), drafts(1, event.ID{}))[0].GetProof().GetSecondSignature())
+	f.Fuzz(func(t *testing.T, candidate []byte) {
+		envelope := proto.CloneOf(good)
+		envelope.Proof.SecondSignature = candidate
+		unverified, err := event.Decode(marshal(t, envelope))
+		if (err == nil) != (len(candidate) == 0 || len(candidate) == second.SignatureSize) {
+			t.Fatalf("a second signature of %d bytes: %v", len(candidate), err)
+		}
+		if err != nil {
+			return
+		}
+		if _, err := unverified.Verify(public, mine.Public(), &event.Roots{}); (err == nil) != bytes.Equal(candidate, signature) {
+			t.Errorf("under the second key: %v", err)
+		}
+		if _, err := unverified.Verify(public, nil, &event.Roots{}); (err == nil) != (len(candidate) == 0) {
+			t.Errorf("under no second key: %v", err)
+		}
+	})
+}

@@ -19,7 +19,7 @@ func FuzzApply(f *testing.F) {
 	small := registrytest.Founding()
 	small.Members, small.Agencies, small.Audiences = small.Members[:1], nil, nil
 	small.Threshold, small.Quorum = 1, 1
-	for _, founding := range []*registryv1.Founding{registrytest.Founding(), small} {
+	for _, founding := range []*registryv1.Founding{registrytest.Founding(), registrytest.SecondFounding(), small} {
 		f.Add(registrytest.Sign(f, founding).Message)
 	}
 	unsound := registrytest.Founding()

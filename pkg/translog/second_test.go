@@ -175,3 +175,32 @@ func TestSecondKeyFromASizeOn(t *testing.T) {
 		t.Errorf("under another second key: %v", err)
 	}
 }
+
+// FuzzOpenBoth: whatever note opens under a policy with a second key says what was
+// signed with both, and has one plain form, which opens too.
+func FuzzOpenBoth(f *testing.F) {
+	l := newSecondLog(f, 6)
+	at3, at6 := l.at(3), l.at(6)
+	good := l.sign(at3)
+	signed := map[Checkpoint][]byte{at3: good, at6: l.sign(at6)}
+	text, signatures := lines(good)
+	f.Add(good)
+	f.Add(l.sign(at6))
+	f.Add([]byte(text + signatures[0]))
+	f.Add([]byte(text + signatures[1] + signatures[0]))
+	f.Add([]byte(text + signatures[0] + signatures[0] + signatures[1]))
+	f.Add(append(bytes.Clone(good), "— stranger AAAAAAAA\n"...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := l.policies.OpenCheckpoint(data)
+		if err != nil {
+			return
+		}
+		if signed[c] == nil {
+			t.Errorf("forged checkpoint %+v", c)
+		}
+		plain, err := l.policies.Plain(data)
+		if err != nil || !bytes.Equal(plain, signed[c]) {
+			t.Errorf("its plain form is not what was signed: %v", err)
+		}
+	})
+}
