@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +18,9 @@ import (
 // revoked and enrols another.
 func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 	_, cause := m.follower.Cosignature(data)
-	country, c, _, err := m.terms.OpenCosignature(data)
+	country, c, signed, err := m.terms.OpenCosignature(data)
 	own := err == nil && country == m.country && m.keys.at(m.terms.At(c.Size), country) != nil
-	if own && m.unknown(c, data, cause) {
+	if own && m.unknown(c, signed, cause) {
 		return m.stop(ctx, AlarmStateLost, lastOf(c.Size), fmt.Sprintf(
 			"The log has a cosignature by this desk's key over %d events that its journal does not know; the newest that it knows is over %d: the journal was lost or set back, or somebody else has the key.",
 			c.Size, m.cosigned.Size), string(m.cosigned.Note), string(data))
@@ -32,12 +31,17 @@ func (m *mirror) takeCosignature(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// unknown reports whether a cosignature by this desk's key was not made with this
-// journal: above the newest that it has recorded, another one of that size, or over
-// another root. Of older ones the journal does not keep the bytes.
-func (m *mirror) unknown(c translog.Checkpoint, data []byte, cause error) bool {
-	_, fork := errors.AsType[*translog.Fork](cause)
-	return fork || c.Size > m.cosigned.Size || c.Size == m.cosigned.Size && !bytes.Equal(data, m.cosigned.Note)
+// unknown reports whether a cosignature by this desk's key, made at a time in seconds
+// since 1970, was not made with this journal: above the newest that it has recorded,
+// another one of that size, or over another root. Of older ones the journal does not
+// keep the bytes. What was signed is compared, not how it came: the hub can add
+// another's signature to a note.
+func (m *mirror) unknown(c translog.Checkpoint, signed uint64, cause error) bool {
+	if _, fork := errors.AsType[*translog.Fork](cause); fork || c.Size != m.cosigned.Size {
+		return fork || c.Size > m.cosigned.Size
+	}
+	_, own, at, err := m.terms.OpenCosignature(m.cosigned.Note)
+	return err != nil || own != c || at != signed
 }
 
 // refuseCosignature judges a cosignature that was not counted. One over another

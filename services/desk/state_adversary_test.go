@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -181,4 +182,17 @@ func TestAdversary_L09_OneKeyUnderTwoNames(t *testing.T) {
 			must(t, policy.Validate())
 		})
 	}
+}
+
+// The hub sends this desk's own cosignature again, with a signature beside it that is
+// nobody's. That is no other one: nobody can make a country burn its key by it.
+func TestAdversary_L06_OwnCosignatureInAnotherSpelling(t *testing.T) {
+	w, d, _ := mirrored(t)
+	for note := range w.notes("XC")[4] {
+		beside := "— nobody " + base64.StdEncoding.EncodeToString([]byte("12345678")) + "\n"
+		w.store(stream.Message{Subject: stream.CosignPrefix + "XC", Data: []byte(note + beside)})
+	}
+	w.say(police)
+	d.hasCosigned(w.notarise().Size)
+	same(t, "alarm", "", d.Status().Alarm)
 }
