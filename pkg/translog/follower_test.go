@@ -233,3 +233,56 @@ func TestFollowerMemoryIsBounded(t *testing.T) {
 		t.Errorf("a size that is kept: %v", err)
 	}
 }
+
+// Check says what Leaves would, as far as that does not hang on the registry, and
+// changes nothing.
+func TestCheck(t *testing.T) {
+	l := newLog(t)
+	l.policies = registryTerms()
+	f := l.follow(l.add(2))
+	news := l.add(3)
+	altered := l.span(2, 5, news.GetCheckpoint())
+	altered.Hashes[40] ^= 1
+	unsigned := l.span(2, 5, news.GetCheckpoint())
+	told := l.at(5)
+	told.Registry = Hash{9}
+	other := l.span(2, 5, l.sign(told))
+	l.newNotary(77) // as if an update among these leaves named another key
+	unsigned.Checkpoint = l.sign(l.at(5))
+	for name, test := range map[string]struct {
+		m      *logv1.Leaves
+		signed bool
+		want   error
+	}{
+		"sound":                       {news, true, nil},
+		"another registry":            {other, true, nil},
+		"a key that is not known yet": {unsigned, false, nil},
+		"a leaf altered":              {altered, false, &Mismatch{}},
+		"a gap":                       {l.span(3, 5, news.GetCheckpoint()), false, &Gap{}},
+		"not whole":                   {l.span(2, 4, news.GetCheckpoint()), false, &Malformed{}},
+	} {
+		unchanged(t, f, func() {
+			signed, err := f.Check(test.m)
+			if signed != test.signed || (err == nil) != (test.want == nil) || err != nil && !sameKind(err, test.want) {
+				t.Errorf("%s: %t, %v", name, signed, err)
+			}
+		})
+	}
+}
+
+// The epoch of leaves is what their messages make it.
+func TestTurns(t *testing.T) {
+	l := newLog(t)
+	f := l.follow(l.add(2))
+	for _, test := range []struct {
+		epoch    uint64
+		restored []uint64
+		want     bool
+	}{{0, nil, true}, {1, nil, false}, {1, []uint64{2}, true}, {0, []uint64{2}, false}, {1, []uint64{3}, false}, {2, []uint64{2, 3}, false}} {
+		m := l.span(2, 2, nil)
+		m.Epoch = test.epoch
+		if got := f.Turns(m, test.restored...); got != test.want {
+			t.Errorf("epoch %d with restorations at %v: %t", test.epoch, test.restored, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package translog
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -47,6 +48,42 @@ func (f *Follower) Leaves(l *logv1.Leaves) (Batch, error) {
 	}
 	f.advance(frontier, &batch, signed)
 	return batch, nil
+}
+
+// Check judges a message as far as that can be done before the registry below it is
+// known: its form, its signature, and that its leaves lead to the signed root. It is
+// for who must gather something before Leaves, and shall not wait for what nobody has
+// signed. signed is false, without an error, where the key that signs may be one that
+// the registry names only further on. Neither labels nor the epoch are signed.
+func (f *Follower) Check(l *logv1.Leaves) (signed bool, err error) {
+	batch, err := readLeaves(l)
+	if err != nil {
+		return false, err
+	}
+	got, err := f.policies.openCheckpoint(l.GetCheckpoint())
+	if _, unsigned := errors.AsType[*BadSignature](err); unsigned {
+		// The terms as known may go by updates that are in no tree.
+		got, err = f.policies.At(f.Size()).openCheckpoint(l.GetCheckpoint())
+		if _, unsigned := errors.AsType[*BadSignature](err); unsigned {
+			return false, nil
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if n := uint64(len(batch.Hashes)); got.Checkpoint.Size != batch.Start+n {
+		return false, malformed("checkpoint of size %d over %d leaves from %d", got.Checkpoint.Size, n, batch.Start)
+	}
+	if f.again != nil {
+		_, _, err = f.retrace(batch, got)
+		return err == nil, err
+	}
+	if repeat, err := f.compare(batch, got); err != nil || repeat {
+		return err == nil, err
+	}
+	frontier := f.frontier.Clone()
+	err = frontier.grow(batch, got)
+	return err == nil, err
 }
 
 // grow appends a batch's leaves, which must lead to the signed root.
@@ -140,6 +177,19 @@ func (f *Follower) compare(batch Batch, got Signed) (repeat bool, err error) {
 		return false, malformed("leaves begin at %d, but %d are known", batch.Start, have)
 	}
 	return false, nil
+}
+
+// Turns reports whether the epoch of leaves, the next ones, is the one that their
+// messages make: restored are the indices among them at which one is a Restoration. The
+// epoch is not signed: who takes another one in could not go on with the right one.
+func (f *Follower) Turns(l *logv1.Leaves, restored ...uint64) bool {
+	switch len(restored) {
+	case 0:
+		return l.GetEpoch() == f.epoch
+	case 1:
+		return l.GetEpoch() == f.epoch+1 && restored[0] == l.GetStart()
+	}
+	return false
 }
 
 // goesOn checks that the batch is of the epoch as it is, or of the next one.

@@ -20,29 +20,6 @@ func (f *Follower) Rewind() {
 // the follower was. Until then its place there must not be remembered.
 func (f *Follower) Rewound() bool { return f.again != nil }
 
-// Retrace judges a message that is read again, as far as that can be done before
-// what is new in it: nil, or *Fork or *Inconsistent with the evidence. Leaves judges
-// it wholly; this is for who must gather something first, which may never come.
-func (f *Follower) Retrace(l *logv1.Leaves) error {
-	if f.again == nil {
-		return nil
-	}
-	batch, err := readLeaves(l)
-	if err != nil {
-		return nil
-	}
-	signed, err := f.policies.openCheckpoint(l.GetCheckpoint())
-	if err != nil || signed.Checkpoint.Size != batch.Start+uint64(len(batch.Hashes)) {
-		return nil
-	}
-	_, _, err = f.retrace(batch, signed)
-	switch err.(type) {
-	case *Fork, *Inconsistent:
-		return err
-	}
-	return nil
-}
-
 // retrace is the tree after a message that is read again, and what is new in it.
 func (f *Follower) retrace(batch Batch, got Signed) (again Frontier, rest Batch, err error) {
 	if known, ok := f.find(got.Checkpoint.Size); ok && known.Checkpoint != got.Checkpoint {

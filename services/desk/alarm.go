@@ -13,40 +13,40 @@ import (
 
 // Codes of alarms. They are stable: they stand in journals.
 const (
-	AlarmRollback      = "rollback"       // the notary signed a smaller tree
-	AlarmFork          = "fork"           // one size, two signed checkpoints
-	AlarmMismatch      = "mismatch"       // a signed root that is not that of the leaves
-	AlarmRegistry      = "registry"       // a signed checkpoint that names another registry than this desk was sent
-	AlarmAltered       = "altered"        // a leaf that is not that of the bytes held here
-	AlarmMislabelled   = "mislabelled"    // a leaf labelled with another audience than its message has
-	AlarmMisplaced     = "misplaced"      // a new epoch that does not begin with a restoration
+	AlarmFork          = "fork"           // two checkpoints that the notary signed and that are not of one log
 	AlarmForeign       = "foreign"        // the log begins with another charter than this desk's
 	AlarmStateLost     = "state-lost"     // a cosignature by this country's key that the journal does not know
 	AlarmDamaged       = "damaged"        // the journal's own mirror does not add up
-	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following waits
+	AlarmRollback      = "rollback"       // a smaller tree was shown as the newest; it is passed over
+	AlarmMismatch      = "mismatch"       // a signed root that is not that of the leaves; they are read again
+	AlarmRegistry      = "registry"       // a signed checkpoint that names another registry than this desk was sent; it is read again
+	AlarmMisplaced     = "misplaced"      // an epoch that is not that of the messages; the leaves are read again
+	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is read again
+	AlarmAltered       = "altered"        // a leaf that is not that of the bytes sent here; the mirror waits
 	AlarmWithheld      = "withheld"       // a message of this country's audiences has not come; the mirror waits
+	AlarmMislabelled   = "mislabelled"    // a leaf labelled with another audience than its message has; the mirror goes on
+	AlarmStreamChanged = "stream-changed" // the stream holds something else than the journal; following waits
 	AlarmLost          = "lost"           // a message of this country's audiences that nobody has any more; the mirror goes on
 	AlarmLogCut        = "log-cut"        // the log stream ends before what was read of it; the mirror waits
 	AlarmDissent       = "dissent"        // another country has cosigned another checkpoint; the mirror goes on
 	AlarmFrozen        = "frozen"         // what was said is not in the log, or the log not witnessed, for too long
-	AlarmUnreadable    = "unreadable"     // what came on the log stream cannot be taken in; it is passed over
 )
 
 // final are the alarms after which this desk never cosigns again by itself, not
 // after a restart either: people have to look at the evidence first, and settle them.
-var final = []string{
-	AlarmRollback, AlarmFork, AlarmMismatch, AlarmRegistry, AlarmAltered, AlarmMislabelled,
-	AlarmMisplaced, AlarmForeign, AlarmStateLost, AlarmDamaged,
-}
+// Each is a contradiction of what was signed, or of this desk with itself. What the
+// hub can bring about alone, by what it sends and nobody has signed, is not among them:
+// else it could silence a country with one flipped bit.
+var final = []string{AlarmFork, AlarmForeign, AlarmStateLost, AlarmDamaged}
 
 // enduring are those that stand over a restart. All others are raised again
 // where they still hold.
-var enduring = append(slices.Clone(final), AlarmDissent, AlarmLost)
+var enduring = append(slices.Clone(final), AlarmMislabelled, AlarmDissent, AlarmLost)
 
 // passed are the alarms whose evidence, once people have settled it, the mirror
 // passes over where it meets the same again: what caused them adds nothing to its
 // tree. The others are judged anew at every start: see Settle.
-var passed = []string{AlarmRollback, AlarmFork, AlarmMismatch, AlarmRegistry, AlarmMislabelled, AlarmDissent}
+var passed = []string{AlarmFork, AlarmMislabelled, AlarmDissent}
 
 // errStopped ends a loop that raised an alarm. The desk goes on serving.
 var errStopped = errors.New("stopped by an alarm")

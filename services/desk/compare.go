@@ -61,12 +61,17 @@ func (m *mirror) agree(ctx context.Context, message journal.Message, leaf journa
 	newest, _ := m.follower.Checkpoint()
 	published := fmt.Sprintf("leaf %d %s audience %q\n\n%s", leaf.Index, leaf.Hash, leaf.Audience, newest.Text())
 	switch {
-	case leaf.Hash != hash:
-		return m.stop(ctx, AlarmAltered, new(message.Index), fmt.Sprintf("The log has another content for event %d than the one that this desk was sent.", message.Index),
+	case leaf.Hash != hash: // the journal takes in no such message
+		return m.stop(ctx, AlarmDamaged, new(message.Index), fmt.Sprintf("This desk's journal is damaged: message %d is not the one that was written.", message.Index),
 			string(message.Data), published)
 	case leaf.Audience != label:
-		return m.stop(ctx, AlarmMislabelled, new(message.Index), fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
-			string(message.Data), published)
+		if _, err := m.alarms.raise(ctx, journal.Alarm{
+			Code: AlarmMislabelled, Index: new(message.Index),
+			What: fmt.Sprintf("The log says that event %d is for audience %q; it lies here, and is for %q.", message.Index, leaf.Audience, label),
+			Have: message.Data, Got: []byte(published),
+		}); err != nil {
+			return err
+		}
 	}
 	if m.foreign(message) {
 		return m.stopForeign(ctx, message)
@@ -84,21 +89,24 @@ func (m *mirror) stopForeign(ctx context.Context, message journal.Message) error
 	return m.stop(ctx, AlarmForeign, new(message.Index), "The log begins with another charter than the one that this desk was given.", string(m.charter), string(message.Data))
 }
 
-// await returns once the journal has every message that the leaves speak of and
-// that this country may read: the registry's, which are everybody's, and those
-// addressed to it as the newest registry has it. What came to a country that has
-// left since is not waited for: it cannot get it any more. What waits in the mirror is stored and cosigned
-// first: a message that is withheld holds back only what comes after it.
+// await returns once the journal fits the leaves: it has every message that they speak
+// of and that this country may read, and no other one. The registry's are
+// everybody's; what is addressed to the country is so as the newest registry has it:
+// what came to a country that has left since is not waited for, it cannot get it any
+// more. What waits in the mirror is stored and cosigned first: a message that is
+// withheld holds back only what comes after it.
 //
-// After the desk's patience it raises an alarm and waits on: a message that still
-// comes ends the alarm. It raises it at once where a later message has come, since
-// the stream is read in order.
-func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
+// What is withheld, or another one than the log's, is an alarm, and waited for: a
+// message that still comes ends the alarm. It is asked for anew where the notary has
+// signed the leaves. Labels are not signed: so the leaves are read again too.
+func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves, signed bool) error {
 	if leaves.GetStart() != m.follower.Size() || len(leaves.GetLabels())*len(translog.Hash{}) != len(leaves.GetHashes()) {
 		return nil // not the next leaves: for the follower to judge
 	}
-	if lacking, _, err := m.lacking(ctx, leaves); err != nil || lacking == nil {
+	if lacking, err := m.lacking(ctx, leaves, false); err != nil {
 		return err
+	} else if lacking == nil {
+		return m.come(ctx)
 	}
 	if err := m.flush(ctx); err != nil {
 		return err
@@ -107,18 +115,22 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 	defer cancel()
 	patience := time.NewTimer(m.patience)
 	defer patience.Stop()
-	late := false
+	late, sought := 0, -1
 	for {
-		lacking, certain, err := m.lacking(ctx, leaves)
+		lacking, err := m.lacking(ctx, leaves, late > 0)
 		if err != nil {
 			return err
 		}
 		if lacking == nil {
-			return m.alarms.end(ctx, AlarmWithheld, "The message has come.")
+			return m.come(ctx)
 		}
-		if late || certain {
-			if err := m.withheld(ctx, *lacking, leaves); err != nil {
+		if late > 0 || lacking.certain {
+			if err := m.accuse(ctx, *lacking, leaves); err != nil {
 				return err
+			}
+			if signed && sought < late {
+				m.seek(wanted{lacking.index, leaves})
+				sought = late
 			}
 		}
 		select {
@@ -127,36 +139,91 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves) error {
 		case <-changed:
 		case <-patience.C:
 			// While the hub is away nothing can come: that is not its being withheld.
-			late = m.conn.Connected()
+			if m.conn.Connected() {
+				late++
+			}
+			if late > mostPatience {
+				return &away{fmt.Errorf("message %d has not come", lacking.index)}
+			}
 			patience.Reset(m.patience)
 		}
 	}
 }
 
-// gap is a message that this desk should have and has not.
-type gap struct {
-	index uint64
-	label string
+// mostPatience is how often a desk's patience may end before the leaves are read again.
+const mostPatience = 4
+
+// come ends the alarms about messages that were waited for.
+func (m *mirror) come(ctx context.Context) error {
+	if err := m.alarms.end(ctx, AlarmWithheld, "The message has come."); err != nil {
+		return err
+	}
+	return m.alarms.end(ctx, AlarmAltered, "The hub has delivered what the log has there.")
 }
 
-// lacking is the first gap; nil where there is none. It is certain not to come
-// when a later message is there. Gaps in the registry come first: it says what
-// else this country may read.
-func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (first *gap, certain bool, err error) {
+// gap is a message that this desk should have and has not, or has otherwise.
+type gap struct {
+	index   uint64
+	label   string
+	certain bool             // a later message is there, or another one in its place
+	have    *journal.Message // in its place
+	leaf    translog.Hash
+}
+
+// lacking is the first gap; nil where there is none. Gaps in the registry come first:
+// it says what else this country may read. Whether the messages that are there are
+// those of the leaves is looked at where all are there, or already while some are not.
+func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves, already bool) (*gap, error) {
+	absent, err := m.absent(ctx, leaves)
+	if err != nil || absent != nil && !absent.certain && !already {
+		return absent, err
+	}
+	other, err := m.contrary(ctx, leaves)
+	if err != nil || other != nil && (absent == nil || other.index < absent.index) {
+		return other, err
+	}
+	return absent, nil
+}
+
+// contrary is the first message of the journal that is not that of its leaf.
+func (m *mirror) contrary(ctx context.Context, leaves *logv1.Leaves) (*gap, error) {
+	start, hashes := leaves.GetStart(), leaves.GetHashes()
+	end := start + uint64(len(leaves.GetLabels()))
+	for from := start; from < end; {
+		messages, err := m.journal.Messages(ctx, from, compareAtOnce)
+		if err != nil || len(messages) == 0 {
+			return nil, err
+		}
+		for _, have := range messages {
+			if have.Index >= end {
+				return nil, nil
+			}
+			leaf := translog.Hash(hashes[(have.Index-start)*uint64(len(translog.Hash{})):])
+			if translog.LeafHash(have.Index, have.Subject, have.Data) != leaf {
+				return &gap{index: have.Index, certain: true, have: &have, leaf: leaf}, nil
+			}
+			from = have.Index + 1
+		}
+	}
+	return nil, nil
+}
+
+// absent is the first message that is not here.
+func (m *mirror) absent(ctx context.Context, leaves *logv1.Leaves) (*gap, error) {
 	start, table := leaves.GetStart(), leaves.GetAudiences()
 	// Last first: what is journaled between the two must not make what came with
 	// it look skipped.
 	last, any, err := m.journal.Last(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	present, err := m.journal.Indices(ctx, start, start+uint64(len(leaves.GetLabels())))
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	state, err := m.book.read(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	for _, addresses := range [][]string{{""}, state.Reads(m.country)} {
 		for i, label := range leaves.GetLabels() {
@@ -166,14 +233,14 @@ func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves) (first *gap,
 			}
 			if m.book.isLost(at) {
 				if err := m.missed(ctx, at); err != nil {
-					return nil, false, err
+					return nil, err
 				}
 				continue
 			}
-			return &gap{at, table[label]}, any && last.Index > at, nil
+			return &gap{index: at, label: table[label], certain: any && last.Index > at}, nil
 		}
 	}
-	return nil, false, nil
+	return nil, nil
 }
 
 // missed says that a message will not come: it is in the tree, and by the hub's word
@@ -186,7 +253,20 @@ func (m *mirror) missed(ctx context.Context, index uint64) error {
 	return err
 }
 
-func (m *mirror) withheld(ctx context.Context, lacking gap, leaves *logv1.Leaves) error {
+// accuse raises the alarm about a gap. What lies there otherwise where a new epoch
+// begins is none: the hub has lost what it had delivered, and says so.
+func (m *mirror) accuse(ctx context.Context, lacking gap, leaves *logv1.Leaves) error {
+	if have := lacking.have; have != nil {
+		if leaves.GetEpoch() > m.follower.Epoch() {
+			return nil
+		}
+		_, err := m.alarms.raise(ctx, journal.Alarm{
+			Code: AlarmAltered, Index: &have.Index,
+			What: fmt.Sprintf("The log has another content for event %d than the one that this desk was sent.", have.Index),
+			Have: have.Data, Got: fmt.Appendf(nil, "leaf %d %s\n\n%s", have.Index, lacking.leaf, leaves.GetCheckpoint()),
+		})
+		return err
+	}
 	what := fmt.Sprintf("Event %d of the log is for this country, and the hub has not delivered it.", lacking.index)
 	if lacking.label == "" {
 		what = fmt.Sprintf("Message %d of the log is the registry's and for everybody, and the hub has not delivered it.", lacking.index)

@@ -94,7 +94,11 @@ func (m *mirror) store(ctx context.Context) error {
 		return nil
 	}
 	m.place.Snapshot = m.follower.Snapshot()
-	if err := m.journal.Mirror(ctx, m.leaves, m.checkpoints, m.place); err != nil {
+	err := m.journal.Mirror(ctx, m.leaves, m.checkpoints, m.place)
+	if _, contrary := errors.AsType[*journal.Contrary](err); contrary {
+		return &away{err} // it came just now: await says so
+	}
+	if err != nil {
 		return err
 	}
 	m.dirty, m.leaves, m.checkpoints = false, nil, nil

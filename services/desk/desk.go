@@ -94,11 +94,12 @@ type Desk struct {
 	telling  sync.Mutex      // held by whoever writes told
 	told     string          // the newest sentence of Status.Standing in the desk's log
 
-	reading  sync.Mutex       // held by whoever adds to the journal's messages or sets them aside
-	setAside atomic.Uint64    // how often messages were
-	doubted  int              // see doubts
-	disputed *journal.Message // of the journal; the stream has another, or none, in its place
-	closed   map[string]bool  // addresses that were taken from this country after the journal's end
+	reading   sync.Mutex             // held by whoever adds to the journal's messages or changes them
+	revisions atomic.Uint64          // how often what was journaled has changed
+	wanted    atomic.Pointer[wanted] // by the mirror
+	doubted   int                    // see doubts
+	disputed  *journal.Message       // of the journal; the stream has another, or none, in its place
+	closed    map[string]bool        // addresses that were taken from this country after the journal's end
 
 	listener net.Listener
 	handler  http.Handler
@@ -198,7 +199,7 @@ func (d *Desk) openMirror(ctx context.Context) error {
 	d.mirror = &mirror{
 		country: d.config.Country, keys: d.keys, founded: d.founded, charter: d.config.Charter.Message, book: d.book,
 		journal: d.journal, alarms: d.alarms, conn: d.conn, log: d.log,
-		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at, setAside: d.forget,
+		journaled: &d.journaled, standing: &d.standing, patience: d.config.Patience, at: d.at, seek: d.ask,
 	}
 	if err := d.mirror.load(ctx); err != nil && !errors.Is(err, errStopped) {
 		return err

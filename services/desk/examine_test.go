@@ -9,6 +9,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/checkup"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	logv1 "github.com/tripoint/tripoint/proto/tripoint/log/v1"
 )
 
 // examined wants a row of an examination to be as given, and to hold some words.
@@ -51,15 +52,17 @@ func TestExamineASoundDesk(t *testing.T) {
 
 func TestExamineNamesAlarmsAndTheirEvidence(t *testing.T) {
 	w, d, directory := mirrored(t)
-	w.rollsBack()
-	d.alarmed(AlarmRollback)
+	forged := w.checkpoint()
+	forged.Root[0] ^= 1
+	w.send(&logv1.Leaves{Start: 4, Checkpoint: w.note(forged)})
+	d.alarmed(AlarmFork)
 	w.say(police)
 	w.notarise()
 	checks := Examine(t.Context(), d.config) // beside the running desk
-	examined(t, checks, "alarm 1", false, "rollback at index 3 since 20", "the log was rolled back", "/alarms", "tripoint desk alarms --out", "acknowledge 1", "This desk no longer trusts the log")
+	examined(t, checks, "alarm 1", false, "fork at index 3 since 20", "two signed checkpoints", "/alarms", "tripoint desk alarms --out", "acknowledge 1", "This desk no longer trusts the log")
 	must(t, d.stop())
-	examined(t, Examine(t.Context(), d.config), "alarm 1", false, "rollback at index 3")
-	settles(t, directory, AlarmRollback)
+	examined(t, Examine(t.Context(), d.config), "alarm 1", false, "fork at index 3")
+	settles(t, directory, AlarmFork)
 	examined(t, Examine(t.Context(), d.config), "alarms", true, "none stands; 1 were settled by people")
 }
 

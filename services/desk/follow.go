@@ -88,7 +88,7 @@ func reader(ctx context.Context, conn *stream.Conn, name, country string, sequen
 // alone proves nothing, it is used again after a loss.
 func (d *Desk) followStream(ctx context.Context) error {
 	d.reading.Lock()
-	setAside := d.setAside.Load()
+	revision := d.revisions.Load()
 	last, any, err := d.journal.Last(ctx)
 	d.reading.Unlock()
 	if err != nil {
@@ -107,6 +107,9 @@ func (d *Desk) followStream(ctx context.Context) error {
 		next = last.Index + 1
 	}
 	for unproven := true; ; {
+		if err := d.fetchWanted(ctx, r); err != nil {
+			return err
+		}
 		fetched, err := r.Fetch(ctx, fetchLimit, fetchWait)
 		if err != nil {
 			return &away{err}
@@ -118,14 +121,14 @@ func (d *Desk) followStream(ctx context.Context) error {
 			}
 		}
 		if len(fetched) == 0 {
-			if err := d.still(setAside); err != nil {
+			if err := d.still(revision); err != nil {
 				return err
 			}
 			d.tell()
 			continue
 		}
 		unproven = false
-		if next, err = d.takeIn(ctx, setAside, next, fetched); err != nil {
+		if next, err = d.takeIn(ctx, revision, next, fetched); err != nil {
 			return err
 		}
 		d.tell()
@@ -136,11 +139,11 @@ func (d *Desk) followStream(ctx context.Context) error {
 }
 
 // takeIn takes in the messages from a log index on, and returns the one after them.
-// It does not after messages were set aside since a time: the next may be another.
-func (d *Desk) takeIn(ctx context.Context, setAside, next uint64, fetched []stream.Message) (uint64, error) {
+// It does not after the journal was revised since a time: the next may be another.
+func (d *Desk) takeIn(ctx context.Context, revision, next uint64, fetched []stream.Message) (uint64, error) {
 	d.reading.Lock()
 	defer d.reading.Unlock()
-	if err := d.still(setAside); err != nil {
+	if err := d.still(revision); err != nil {
 		return next, err
 	}
 	fresh, err := d.sift(ctx, next, fetched)
@@ -150,10 +153,10 @@ func (d *Desk) takeIn(ctx context.Context, setAside, next uint64, fetched []stre
 	return fresh[len(fresh)-1].Index + 1, d.keep(ctx, fresh)
 }
 
-// still is an error where messages were set aside since a time: they are read again.
-func (d *Desk) still(setAside uint64) error {
-	if d.setAside.Load() != setAside {
-		return &away{errors.New("messages were set aside")}
+// still is an error where the journal was revised since a time: it is read on from anew.
+func (d *Desk) still(revision uint64) error {
+	if d.revisions.Load() != revision {
+		return &away{errors.New("the journal was revised")}
 	}
 	return nil
 }
@@ -208,7 +211,7 @@ func (d *Desk) changed(ctx context.Context, have journal.Message, got stream.Mes
 // holds reading.
 func (d *Desk) keep(ctx context.Context, fresh []journal.Message) error {
 	if err := d.journal.Append(ctx, fresh); err != nil {
-		return err
+		return d.refuse(ctx, err)
 	}
 	if _, err := d.book.read(ctx); err != nil {
 		return err
@@ -224,6 +227,24 @@ func (d *Desk) keep(ctx context.Context, fresh []journal.Message) error {
 	}
 	d.committed()
 	return d.at("folded")
+}
+
+// refuse judges an error of the journal: a message that is not that of its leaf is the hub's
+// fault, and waited for.
+func (d *Desk) refuse(ctx context.Context, cause error) error {
+	contrary, ok := errors.AsType[*journal.Contrary](cause)
+	if !ok {
+		return cause
+	}
+	have := contrary.Message
+	if _, err := d.alarms.raise(ctx, journal.Alarm{
+		Code: AlarmAltered, Index: &have.Index,
+		What: fmt.Sprintf("The log has another content for event %d than the one that this desk is sent.", have.Index),
+		Have: have.Data, Got: fmt.Appendf(nil, "leaf %d %s\n", have.Index, contrary.Leaf),
+	}); err != nil {
+		return err
+	}
+	return &away{cause}
 }
 
 // acknowledge tells the hub that what was fetched is safe here.

@@ -58,6 +58,18 @@ func (w *world) stillServes(d *running, directory, code string, above uint64) {
 	same(w.t, "alarms in the journal", 1, alarms)
 }
 
+// goesOn checks that a desk which had an alarm goes on by itself, now and after a restart.
+func (w *world) goesOn(d *running, directory string) {
+	w.t.Helper()
+	for range 2 {
+		w.say(police)
+		d.hasCosigned(w.notarise().Size)
+		d.sound()
+		must(w.t, d.stop())
+		d = w.start("XC", directory)
+	}
+}
+
 // signedBy checks that evidence is a note by the notary over a checkpoint.
 func signedBy(t *testing.T, note string, size uint64) translog.Checkpoint {
 	t.Helper()
@@ -79,7 +91,7 @@ func TestAdversary_L02_RollbackCorrectlySigned(t *testing.T) {
 	have, got := d.alarmed(AlarmRollback)
 	signedBy(t, have, 4)
 	signedBy(t, got, 3)
-	w.stillServes(d, directory, AlarmRollback, 4)
+	w.goesOn(d, directory)
 }
 
 func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
@@ -118,12 +130,13 @@ func TestALeafThatTheRootDoesNotCoverIsAnAlarm(t *testing.T) {
 	w.send(leaves)
 	_, got := d.alarmed(AlarmMismatch)
 	signedBy(t, got, 5)
-	w.stillServes(d, directory, AlarmMismatch, 4)
+	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
+	w.goesOn(d, directory)
 }
 
 // The log holds, correctly signed, another content than XC was sent.
 func TestAdversary_L14_AnotherContentThanTheOneDelivered(t *testing.T) {
-	w, d, directory := mirrored(t)
+	w, d, _ := mirrored(t)
 	w.say(police)
 	w.messages[4].Data = []byte("what the others were shown")
 	w.notarise()
@@ -131,7 +144,14 @@ func TestAdversary_L14_AnotherContentThanTheOneDelivered(t *testing.T) {
 	if have == "" || !strings.HasPrefix(got, "leaf 4 ") {
 		t.Errorf("evidence is %q and %q", have, got)
 	}
-	w.stillServes(d, directory, AlarmAltered, 4)
+	w.say(police)
+	w.notarise()
+	d.has(w.say(border))
+	d = w.again(d)
+	d.wasRaised(AlarmAltered)
+	until(t, "the alarm stands again", func() bool { return d.Status().AlarmCode == AlarmAltered })
+	must(t, d.stop())
+	same(t, "newest cosigned size", uint64(4), slices.Max(w.cosigned("XC")))
 }
 
 // The hub's consumer leaves out an event of region for XC.
@@ -185,7 +205,7 @@ func TestAdversary_L14_Mislabelled(t *testing.T) {
 		return leaves
 	}
 	t.Run("the message was here before its leaf", func(t *testing.T) {
-		w, d, directory := mirrored(t)
+		w, d, _ := mirrored(t)
 		d.has(w.say(police))
 		w.send(mislabel(w, "pair"))
 		have, got := d.alarmed(AlarmMislabelled)
@@ -193,7 +213,11 @@ func TestAdversary_L14_Mislabelled(t *testing.T) {
 		if !strings.Contains(got, `"pair"`) {
 			t.Errorf("the evidence does not have the label: %s", got)
 		}
-		w.stillServes(d, directory, AlarmMislabelled, 4)
+		w.took()
+		w.say(police)
+		d.hasCosigned(w.notarise().Size)
+		d = w.again(d)
+		same(t, "alarm after a restart", AlarmMislabelled, d.Status().AlarmCode)
 	})
 	t.Run("the leaf came, and was cosigned, before its message", func(t *testing.T) {
 		w, d, _ := mirrored(t)

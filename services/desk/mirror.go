@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
@@ -42,8 +42,8 @@ type mirror struct {
 	standing  *standing
 	patience  time.Duration
 	log       *slog.Logger
-	at        func(step string) error                      // see Desk.at
-	setAside  func(ctx context.Context, from uint64) error // see Desk.forget
+	at        func(step string) error // see Desk.at
+	seek      func(wanted)            // see Desk.fetchWanted
 
 	doubted   int  // see doubts
 	checked   bool // the stored leaves were seen to have the verified root
@@ -54,6 +54,9 @@ type mirror struct {
 	cosigned  journal.Cosigned
 	published bool   // the newest cosignature is on the log stream
 	end       uint64 // where the log stream ended when this run began to follow it
+
+	fault  error // of a message that was passed over: the stored place stays before it, see reread
+	reread rereading
 
 	// Taken in and not stored yet.
 	dirty       bool
@@ -91,7 +94,7 @@ func (m *mirror) load(ctx context.Context) error {
 		return m.stop(ctx, AlarmDamaged, nil, "The mirror in this desk's journal is damaged: "+err.Error()+".", string(m.place.Snapshot), "")
 	}
 	m.read = stream.Mark{Sequence: m.place.Sequence, Digest: m.place.Digest}
-	m.dirty, m.leaves, m.checkpoints, m.published = false, nil, nil, false
+	m.dirty, m.leaves, m.checkpoints, m.published, m.fault = false, nil, nil, false, nil
 	m.standing.log(m.follower)
 	return nil
 }
@@ -116,14 +119,10 @@ func (m *mirror) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n := len(terms); n > 0 && n == len(m.terms) && terms[n-1].From == m.terms[n-1].From {
-		return nil // terms are only ever added
+	if n := len(terms); n == len(m.terms) && terms[n-1].From == m.terms[n-1].From && terms[n-1].Policy.Registry == m.terms[n-1].Policy.Registry {
+		return nil // the head of a registry stands for all of it
 	}
 	if err := m.follower.Adopt(terms); err != nil {
-		// An update came after its leaf, under another label: compare says which.
-		if err := m.compare(ctx); err != nil {
-			return err
-		}
 		return m.stop(ctx, AlarmDamaged, nil, "The registry in this desk's journal does not fit its mirror: "+err.Error()+".", "", "")
 	}
 	m.terms = terms
@@ -149,7 +148,7 @@ func (m *mirror) run(ctx context.Context) error {
 // check computes the tree from the leaves that are stored: a flipped bit in
 // them, or a cosigned size that they do not reach, is a damaged journal.
 func (m *mirror) check(ctx context.Context) error {
-	tree, err := m.journal.Tree(ctx)
+	tree, err := m.journal.Tree(ctx, math.MaxInt64)
 	newest, _ := m.follower.Checkpoint()
 	what := ""
 	switch {
@@ -219,6 +218,9 @@ func (m *mirror) followLog(ctx context.Context) error {
 		if err := acknowledge(r, "log", m.at); err != nil {
 			return err
 		}
+		if m.fault != nil && m.reread.due(time.Now()) {
+			return &away{m.fault}
+		}
 	}
 }
 
@@ -249,7 +251,7 @@ func (m *mirror) take(ctx context.Context, message stream.Message) error {
 		return err
 	}
 	m.read = stream.MarkOf(message)
-	if !m.follower.Rewound() { // else a restart has to begin with the first message again
+	if !m.follower.Rewound() && m.fault == nil { // else a restart has to read again what is before
 		m.place.Sequence, m.place.Digest, m.dirty = m.read.Sequence, m.read.Digest, true
 		return m.whole(ctx)
 	}
@@ -261,31 +263,26 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 	if err := proto.Unmarshal(data, message); err != nil {
 		return m.passOver(ctx, errors.New("not a message of the notary"), data)
 	}
-	if err := m.follower.Retrace(message); err != nil {
+	signed, err := m.follower.Check(message)
+	if err != nil {
 		return m.refuse(ctx, err, data)
 	}
 	news, before := translog.Since(message, m.follower.Size()), m.follower.Size()
-	if err := m.turn(ctx, news); err != nil {
+	if err := m.await(ctx, news, signed); err != nil {
 		return err
 	}
-	if err := m.await(ctx, news); err != nil {
+	if turns, err := m.turns(ctx, news); err != nil || !turns {
 		return err
 	}
 	if err := m.adopt(ctx); err != nil {
 		return err
 	}
-	epoch := m.follower.Epoch()
 	batch, err := m.follower.Leaves(message)
 	if err != nil {
 		return m.refuse(ctx, err, data)
 	}
-	if err := m.alarms.end(ctx, AlarmUnreadable, "What came next on the log stream could be read."); err != nil {
+	if err := m.sound(ctx); err != nil {
 		return err
-	}
-	if m.follower.Epoch() != epoch {
-		if err := m.restored(ctx, batch); err != nil {
-			return err
-		}
 	}
 	for i, hash := range batch.Hashes {
 		m.leaves = append(m.leaves, journal.Leaf{Index: batch.Start + uint64(i), Hash: hash, Audience: batch.Labels[i]})
@@ -299,62 +296,4 @@ func (m *mirror) takeLeaves(ctx context.Context, data []byte) error {
 		}
 	}
 	return m.compare(ctx)
-}
-
-// refuse judges a message of the notary that the follower did not take in.
-func (m *mirror) refuse(ctx context.Context, cause error, data []byte) error {
-	if rollback, ok := errors.AsType[*translog.Rollback](cause); ok {
-		return m.stop(ctx, AlarmRollback, new(rollback.Got.Checkpoint.Size), fmt.Sprintf("The notary has signed a log of %d events after one of %d: the log was rolled back.",
-			rollback.Got.Checkpoint.Size, rollback.Have.Checkpoint.Size), string(rollback.Have.Note), string(rollback.Got.Note))
-	}
-	if fork, ok := errors.AsType[*translog.Fork](cause); ok {
-		return m.stop(ctx, AlarmFork, lastOf(fork.Have.Checkpoint.Size), fmt.Sprintf("There are two signed checkpoints of the log's first %d events: somebody was shown another log.",
-			fork.Have.Checkpoint.Size), string(fork.Have.Note), string(fork.Got.Note))
-	}
-	if other, ok := errors.AsType[*translog.Inconsistent](cause); ok {
-		return m.stop(ctx, AlarmFork, lastOf(other.Have.Checkpoint.Size), fmt.Sprintf("The log of %d events that is shown now does not begin with the %d events of before: somebody is shown another log.",
-			other.Got.Checkpoint.Size, other.Have.Checkpoint.Size), string(other.Have.Note), string(other.Got.Note))
-	}
-	if other, ok := errors.AsType[*translog.OtherRegistry](cause); ok {
-		return m.otherRegistry(ctx, other)
-	}
-	if mismatch, ok := errors.AsType[*translog.Mismatch](cause); ok {
-		return m.stop(ctx, AlarmMismatch, lastOf(mismatch.Got.Checkpoint.Size), fmt.Sprintf("The notary's signed root of %d events is not that of the leaves sent with it.",
-			mismatch.Got.Checkpoint.Size), mismatch.Computed.String(), string(mismatch.Got.Note))
-	}
-	return m.passOver(ctx, cause, data)
-}
-
-// otherRegistry is for a signed checkpoint whose registry is not that of the updates
-// in this desk's journal, which it keeps for ever: the alarm names the newest.
-func (m *mirror) otherRegistry(ctx context.Context, other *translog.OtherRegistry) error {
-	size := other.Got.Checkpoint.Size
-	first, err := m.journal.Messages(ctx, 0, 1)
-	if err != nil {
-		return err
-	}
-	if len(first) > 0 && m.foreign(first[0]) {
-		return m.stopForeign(ctx, first[0])
-	}
-	newest := "none"
-	updates, err := m.journal.Registry(ctx, 0, size-1)
-	if err != nil {
-		return err
-	}
-	if n := len(updates); n > 0 {
-		newest = fmt.Sprintf("index %d, %s, SHA-256 %s", updates[n-1].Index, updates[n-1].Subject, event.DigestOf(updates[n-1].Data))
-	}
-	return m.stop(ctx, AlarmRegistry, lastOf(size), fmt.Sprintf(
-		"The notary has signed another registry for the log's first %d events than the updates make that this desk was sent: it counted otherwise, or an update was withheld from this desk.",
-		size), fmt.Sprintf("registry %s below size %d\n%d messages on registry subjects, newest: %s\n", other.Want, size, len(updates), newest), string(other.Got.Note))
-}
-
-// passOver leaves out what proves nothing: anybody between notary and desk could
-// have made it. The leaves in it are missed, and so nothing above is cosigned.
-func (m *mirror) passOver(ctx context.Context, cause error, data []byte) error {
-	m.log.Warn("passing over a message on the log stream", "error", cause)
-	_, err := m.alarms.raise(ctx, journal.Alarm{
-		Code: AlarmUnreadable, What: "What came as the notary's cannot be used: " + cause.Error() + ".", Got: data[:min(len(data), mostUnreadable)],
-	})
-	return err
 }

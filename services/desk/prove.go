@@ -38,7 +38,7 @@ func (d *Desk) inDispute(ctx context.Context) (m journal.Message, ok bool, err e
 	}
 	m, ok, err = d.journal.At(ctx, d.disputed.Index)
 	if ok = ok && m.Subject == d.disputed.Subject && bytes.Equal(m.Data, d.disputed.Data); !ok && err == nil {
-		err = d.settled(ctx, "The stream was restored: what lay there before had not been signed, and was set aside.")
+		err = d.settled(ctx, "What lay there before is not in the log, and was set aside.")
 	}
 	return m, ok, err
 }

@@ -17,11 +17,8 @@ import (
 // beyond says why people cannot end some alarms by a word: what contradicts the
 // log stays in the journal, so the mirror could only sign what it knows to be untrue.
 var beyond = map[string]string{
-	AlarmAltered: "this desk holds another content than the log has, and never cosigns a tree that disagrees with what it holds. " +
-		"Keep its directory as evidence, and have the root of this country revoke the mirror key. If the members find that the log is right, enrol another key and begin with an empty directory",
 	AlarmForeign: "this journal holds another log than that of this desk's charter. " +
 		"Keep its directory as evidence, and begin with an empty one at the hub of this charter; nothing was cosigned here",
-	AlarmMisplaced: "the log has gone on in a way that this version cannot follow, and it would meet the same again. Start a version that can",
 }
 
 // maxWords bounds who and why, in bytes.
@@ -35,14 +32,16 @@ const maxWords = 500
 // case: never a smaller size, never a second root for one, nothing that disagrees with
 // what the desk holds.
 //
-//   - rollback, fork, mismatch, registry, mislabelled, dissent: it passes over the message
-//     that was accused, and goes on along its own tree. Where the notary goes on along
-//     another, that is another alarm.
+//   - fork, mislabelled, dissent: it passes over the message that was accused, and goes
+//     on along its own tree. Where the notary goes on along another, that is another alarm.
 //   - state-lost: the key that signed what the journal does not know is never used
 //     with this journal again; the mirror cosigns once another is enrolled.
 //   - damaged: it examines its journal again before it cosigns, and raises the
 //     alarm again where that still does not add up.
-//   - altered, misplaced, foreign: cannot be settled.
+//   - foreign: cannot be settled.
+//
+// All others end by themselves once what they are about has come right, and are raised
+// again where it has not.
 func Settle(ctx context.Context, directory string, number int64, person, reason string) (journal.Alarm, error) {
 	for what, words := range map[string]string{"who settles it": person, "the reason": reason} {
 		if strings.TrimSpace(words) == "" || len(words) > maxWords || strings.ContainsFunc(words, func(r rune) bool { return !unicode.IsPrint(r) }) {

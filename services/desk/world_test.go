@@ -58,10 +58,12 @@ func newWorld(t testing.TB) *world {
 }
 
 // serve starts a server with empty streams.
-func (w *world) serve() {
+func (w *world) serve() { w.listen(server.RANDOM_PORT) }
+
+func (w *world) listen(port int) {
 	w.t.Helper()
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: w.t.TempDir(), NoLog: true, NoSigs: true, MaxPayload: 4 << 20,
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: w.t.TempDir(), NoLog: true, NoSigs: true, MaxPayload: 4 << 20,
 	})
 	must(w.t, err)
 	s.Start()

@@ -182,11 +182,11 @@ func (p *Publisher) pursue(ctx context.Context) error {
 		if err := reader.Ack(); err != nil {
 			return err
 		}
+		if u.fault != nil && (len(messages) == 0 || messages[len(messages)-1].Pending == 0) {
+			return u.fault // nothing sound came after it: read again
+		}
 		if len(messages) == 0 {
 			behind = 0
-			if u.fault != nil {
-				return u.fault // nothing sound came after it: read again
-			}
 			// In silence, ask anew: a message may have gone to a connection of ours
 			// that is dead, and the hub would keep it back until that one's time is out.
 			if err := reader.Reset(ctx, u.read+1); err != nil {
@@ -302,7 +302,7 @@ func (p *Publisher) takeCosignature(ctx context.Context, u *pursuit, m stream.Me
 // takeLeaves takes in what the notary published: first the registry, whose state
 // says how the rest is judged, then what is the outbox's.
 func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message, leaves *logv1.Leaves) error {
-	if err := u.follower.Retrace(leaves); err != nil {
+	if _, err := u.follower.Check(leaves); err != nil {
 		p.refuse(u, m.Sequence, err)
 		return nil
 	}
@@ -316,6 +316,10 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message
 	}
 	if err != nil {
 		return err
+	}
+	if !u.turns(news) {
+		p.refuse(u, m.Sequence, errors.New("the epoch is not that of the messages"))
+		return nil
 	}
 	if len(updates) > 0 {
 		p.lanes.interrupt() // what is on its way may wait for an answer that the hub does not give any more

@@ -132,6 +132,23 @@ func (u *pursuit) registryLeaves(leaves *logv1.Leaves) (places []uint64, ok bool
 	return places, true
 }
 
+// turns reports whether the epoch of the next leaves is that of their messages, which
+// are held: all read the hub's word that it has restored the stream.
+func (u *pursuit) turns(leaves *logv1.Leaves) bool {
+	start := leaves.GetStart()
+	if start != u.follower.Size() || len(leaves.GetLabels()) == 0 {
+		return true // for the follower to judge
+	}
+	var restored []uint64
+	for index := start; index < start+uint64(len(leaves.GetLabels())); index++ {
+		m := u.held[index+1]
+		if _, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+			restored = append(restored, index)
+		}
+	}
+	return u.follower.Turns(leaves, restored...)
+}
+
 // gather waits until the registry's messages at these places are here. It asks for
 // what is missing only, and again where the hub may have handed it to a connection
 // of ours that is dead.

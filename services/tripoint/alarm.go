@@ -83,8 +83,8 @@ func acknowledgeCommand() *cobra.Command {
 			"journal and on the console's page /alarms with its evidence. The desk must be stopped,\n" +
 			"and goes by it from its next start on: it cosigns again only what its own tree and the\n" +
 			"messages that it holds allow. Where what caused the alarm goes on, it is raised again.\n\n" +
-			"An alarm `altered` cannot be ended: this desk holds what contradicts the log. After\n" +
-			"`state-lost` the mirror key is not used any more: enrol another.",
+			"An alarm `foreign` cannot be ended: this desk holds another log. After `state-lost`\n" +
+			"the mirror key is not used any more: enrol another.",
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			number, err := strconv.ParseInt(args[0], 10, 64)

@@ -30,7 +30,7 @@ func TestAlarmsShowWhatIsWrong(t *testing.T) {
 	page := plainText(officer.get("/alarms"))
 	last := -1
 	for _, want := range []string{
-		"An event was altered stands", "Raised 2025-03-03 12:00:00 UTC", "3, altered", "Index in the log #0", "What to do now This desk no longer trusts the log", "What this desk holds file, bytes: ",
+		"An event was altered stands", "Raised 2025-03-03 12:00:00 UTC", "3, altered", "Index in the log #0", "What to do now Do not act on this event", "What this desk holds file, bytes: ",
 		"An event for this country is missing over", "How it ended 2025-03-03 12:00:00 UTC: The message has come.",
 		"There are two versions of the log settled", "Index in the log #21", "settled by Head of desk,", "the notary's operator has shown",
 	} {

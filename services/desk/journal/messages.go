@@ -21,25 +21,41 @@ type Message struct {
 func (m Message) Sequence() uint64 { return m.Index + 1 }
 
 // Append stores messages in order; their indices rise and come after all that
-// are there. It returns once they are on disk, all or none.
+// are there. It returns once they are on disk, all or none. Errors: *Contrary.
 func (j *Journal) Append(ctx context.Context, messages []Message) error {
 	err := j.write(ctx, "messages", func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, `
-			INSERT INTO messages (idx, subject, data, registry) VALUES ($1, $2, $3, $4)`)
+		leaf, err := tx.PrepareContext(ctx, "SELECT hash FROM leaves WHERE idx = $1")
+		if err != nil {
+			return err
+		}
+		defer leaf.Close()
+		insert, err := tx.PrepareContext(ctx, insertMessage)
 		if err != nil {
 			return err
 		}
 		defer insert.Close()
 		for _, m := range messages {
-			registry := registry.IsSubject(m.Subject) || m.Subject == translog.RestoredSubject
-			if _, err := insert.ExecContext(ctx, int64(m.Index), []byte(m.Subject), bytesOf(m.Data), registry); err != nil {
-				return fmt.Errorf("message %d: %w", m.Index, err)
+			if err := fitLeaf(ctx, leaf, m); err != nil {
+				return err
+			}
+			if err := m.put(ctx, insert); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("journaling %d messages: %w", len(messages), err)
+	}
+	return nil
+}
+
+const insertMessage = "INSERT INTO messages (idx, subject, data, registry) VALUES ($1, $2, $3, $4)"
+
+func (m Message) put(ctx context.Context, insert *sql.Stmt) error {
+	registry := registry.IsSubject(m.Subject) || m.Subject == translog.RestoredSubject
+	if _, err := insert.ExecContext(ctx, int64(m.Index), []byte(m.Subject), bytesOf(m.Data), registry); err != nil {
+		return fmt.Errorf("message %d: %w", m.Index, err)
 	}
 	return nil
 }

@@ -40,9 +40,12 @@ type Cosigned struct {
 
 // Mirror stores what was taken in from the log stream, with the place that it
 // leads to: all or nothing, on disk when it returns. Checkpoints that are there
-// already are left out.
+// already are left out. Errors: *Contrary.
 func (j *Journal) Mirror(ctx context.Context, leaves []Leaf, checkpoints []Checkpoint, place Place) error {
 	err := j.write(ctx, "mirror", func(tx *sql.Tx) error {
+		if err := fitMessages(ctx, tx, leaves); err != nil {
+			return err
+		}
 		if err := addLeaves(ctx, tx, leaves); err != nil {
 			return err
 		}
@@ -102,10 +105,10 @@ func (j *Journal) Leaf(ctx context.Context, index uint64) (leaf Leaf, ok bool, e
 	return Leaf{}, false, nil
 }
 
-// Tree computes the tree of all leaves that are stored.
-func (j *Journal) Tree(ctx context.Context) (translog.Frontier, error) {
+// Tree computes the tree of the leaves that are stored, at most as many as given.
+func (j *Journal) Tree(ctx context.Context, most uint64) (translog.Frontier, error) {
 	var tree translog.Frontier
-	for leaf, err := range j.leaves(ctx, "ORDER BY idx") {
+	for leaf, err := range j.leaves(ctx, "ORDER BY idx LIMIT $1", int64(most)) {
 		if err == nil && leaf.Index != tree.Size() {
 			err = fmt.Errorf("leaf %d is missing", tree.Size())
 		}

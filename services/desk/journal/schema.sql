@@ -14,16 +14,17 @@ CREATE TABLE messages (
 CREATE INDEX messages_registry ON messages (idx) WHERE registry = 1;
 CREATE TRIGGER messages_insert BEFORE INSERT ON messages
     WHEN NEW.idx <= (SELECT max(idx) FROM messages)
+        AND (NEW.idx <= (SELECT max(idx) FROM leaves) OR EXISTS (SELECT 1 FROM messages WHERE idx = NEW.idx))
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
 CREATE TRIGGER messages_update BEFORE UPDATE ON messages
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
 CREATE TRIGGER messages_delete BEFORE DELETE ON messages
-    WHEN OLD.idx < (SELECT count(*) FROM leaves)
+    WHEN OLD.idx <= (SELECT max(idx) FROM leaves)
         OR NOT EXISTS (SELECT 1 FROM unlogged WHERE idx = OLD.idx AND subject = OLD.subject AND data = OLD.data)
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: messages'); END;
 
--- unlogged are messages that the hub delivered and then lost before they were
--- signed: they were set aside when the log went on with others.
+-- unlogged are messages that the hub delivered and that are not in the log there:
+-- they were set aside when the log had others in their place.
 CREATE TABLE unlogged (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
     since   INTEGER NOT NULL, -- seconds since 1970
@@ -31,6 +32,7 @@ CREATE TABLE unlogged (
     subject BLOB    NOT NULL,
     data    BLOB    NOT NULL
 ) STRICT;
+CREATE INDEX unlogged_places ON unlogged (idx);
 CREATE TRIGGER unlogged_insert BEFORE INSERT ON unlogged
     WHEN EXISTS (SELECT 1 FROM unlogged WHERE number = NEW.number)
     BEGIN SELECT RAISE(ABORT, 'the journal only grows: unlogged'); END;
