@@ -1,7 +1,6 @@
 package translog
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -61,14 +60,13 @@ func (f *Follower) Check(l *logv1.Leaves) (signed bool, err error) {
 		return false, err
 	}
 	got, err := f.policies.openCheckpoint(l.GetCheckpoint())
-	if _, unsigned := errors.AsType[*BadSignature](err); unsigned {
-		// The terms as known may go by updates that are in no tree.
+	if err != nil { // the terms as known may go by updates that are in no tree
 		got, err = f.policies.At(f.Size()).openCheckpoint(l.GetCheckpoint())
-		if _, unsigned := errors.AsType[*BadSignature](err); unsigned {
-			return false, nil
-		}
 	}
 	if err != nil {
+		if _, formed := claimedSize(l.GetCheckpoint()); formed == nil {
+			return false, nil
+		}
 		return false, err
 	}
 	if n := uint64(len(batch.Hashes)); got.Checkpoint.Size != batch.Start+n {

@@ -75,14 +75,9 @@ func OpenCheckpoint(data []byte, origin string, notary ed25519.PublicKey) (Check
 	return signed.Checkpoint, err
 }
 
-// OpenSigned verifies the notary's signature, and its second one where the policy
-// names a second key, and returns the checkpoint. Other signatures may stand beside them.
-// What registry the checkpoint names is not looked at. Errors: *Malformed, *BadSignature.
-func (p Policy) OpenSigned(data []byte) (Checkpoint, error) {
-	signed, err := p.openCheckpoint(data)
-	return signed.Checkpoint, err
-}
-
+// openCheckpoint verifies the notary's signature, and its second one where the policy
+// names a second key. Other signatures may stand beside them. What registry the
+// checkpoint names is not looked at.
 func (p Policy) openCheckpoint(data []byte) (Signed, error) {
 	if err := checkName("origin", p.Origin); err != nil {
 		return Signed{}, err
