@@ -99,6 +99,7 @@ type Desk struct {
 	wanted    atomic.Pointer[wanted] // by the mirror
 	doubted   int                    // see doubts
 	disputed  *journal.Message       // of the journal; the stream has another, or none, in its place
+	refused   bool                   // the newest message that came was not that of its leaf
 	closed    map[string]bool        // addresses that were taken from this country after the journal's end
 
 	listener net.Listener

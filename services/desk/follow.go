@@ -213,6 +213,12 @@ func (d *Desk) keep(ctx context.Context, fresh []journal.Message) error {
 	if err := d.journal.Append(ctx, fresh); err != nil {
 		return d.refuse(ctx, err)
 	}
+	if d.refused {
+		d.refused = false
+		if err := d.alarms.end(ctx, AlarmAltered, "The hub has delivered what the log has there."); err != nil {
+			return err
+		}
+	}
 	if _, err := d.book.read(ctx); err != nil {
 		return err
 	}
@@ -236,6 +242,7 @@ func (d *Desk) refuse(ctx context.Context, cause error) error {
 	if !ok {
 		return cause
 	}
+	d.refused = true
 	have := contrary.Message
 	if _, err := d.alarms.raise(ctx, journal.Alarm{
 		Code: AlarmAltered, Index: &have.Index,

@@ -158,6 +158,26 @@ func TestAdversary_L14_AnotherContentThenTheRightOne(t *testing.T) {
 	w.asFolded(d)
 }
 
+// The same where the leaf came first, labelled for others: what is not that of its leaf
+// is not journaled at all.
+func TestAdversary_L14_AnotherContentThanALeafThatIsHere(t *testing.T) {
+	w, d, _ := mirrored(t)
+	late := w.announce(police)
+	leaves := w.unsigned()
+	leaves.Audiences = []string{"pair"}
+	w.send(leaves)
+	w.took()
+	d.hasCosigned(5)
+	w.store(stream.Message{Subject: late.Subject, Data: []byte("what XC is sent first")})
+	d.wasRaised(AlarmAltered)
+	w.rewrite(w.logMessages())
+	d.has(4)
+	same(t, "verdict", verdict.Accepted, d.verdicts()[4])
+	until(t, "only the label is an alarm", func() bool { return d.Status().AlarmCode == AlarmMislabelled })
+	w.say(border)
+	d.hasCosigned(w.notarise().Size)
+}
+
 // The hub has lost a message when this desk reads past it, and has it again later, as
 // after a restoration that has found it.
 func TestAdversary_S02_AMessageThatWasSkippedComesBack(t *testing.T) {
