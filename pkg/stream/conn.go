@@ -195,3 +195,20 @@ func (c *Conn) Newest(ctx context.Context, stream, subject string) (m Message, o
 	}
 	return Message{Subject: raw.Subject, Sequence: raw.Sequence, Data: raw.Data}, true, nil
 }
+
+// Next is the first message on a subject whose sequence is not below the given one; ok
+// is false where there is none. It takes a connection in the hub's own account.
+func (c *Conn) Next(ctx context.Context, stream, subject string, sequence uint64) (m Message, ok bool, err error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return Message{}, false, fmt.Errorf("opening stream %s: %w", stream, err)
+	}
+	raw, err := s.GetMsg(ctx, max(sequence, 1), jetstream.WithGetMsgSubject(subject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Message{}, false, nil
+	}
+	if err != nil {
+		return Message{}, false, fmt.Errorf("reading the first %s from %d on: %w", subject, sequence, err)
+	}
+	return Message{Subject: raw.Subject, Sequence: raw.Sequence, Data: raw.Data}, true, nil
+}

@@ -20,7 +20,7 @@ type found int
 
 const (
 	fits    found = iota
-	leftOut       // what follows has come, and this has not
+	leftOut       // what follows has come, which is returned, and this has not
 	wrong         // something else, or it ends before
 )
 
@@ -38,6 +38,9 @@ func (n *Notary) anchor(ctx context.Context, reader *stream.Reader, p *publicati
 		case found == leftOut && look < looks:
 			pause(ctx, retryAfter)
 			continue
+		case found == leftOut && p.size > size && messages[0].Sequence-1 <= p.size:
+			n.looked[translog.Range{From: size, To: messages[0].Sequence - 1}] = looks
+			return messages, nil
 		}
 		if _, ok := n.vouched(); p.size > size && !ok && !n.whole { // the store's edge is not known to be right
 			return nil, n.contradicted(fmt.Errorf("the stream has another message at index %d", size-1))
@@ -65,7 +68,7 @@ func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) 
 	}
 	if size > 0 && !lost(messages[0], size-1) {
 		if messages[0].Sequence != size {
-			return nil, leftOut, nil
+			return messages, leftOut, nil
 		}
 		if same, err := n.same(messages[0], size-1); err != nil || !same {
 			return nil, wrong, err
@@ -73,7 +76,7 @@ func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) 
 		messages = messages[1:]
 	}
 	if len(messages) > 0 && messages[0].Sequence != size+1 {
-		return nil, leftOut, nil
+		return messages, leftOut, nil
 	}
 	return messages, fits, nil
 }

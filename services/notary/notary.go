@@ -26,12 +26,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/disk"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/services/notary/outside"
 	"github.com/tripoint/tripoint/services/notary/scrub"
 	"github.com/tripoint/tripoint/services/notary/tiles"
@@ -96,8 +98,11 @@ type Notary struct {
 	conn   *stream.Conn
 	log    *slog.Logger
 
-	whole   bool // this process has read all leaves of the store from the stream
-	settled bool // the tiles were found to be of the published tree
+	whole   bool             // this process has read all leaves of the store from the stream
+	settled bool             // the tiles were found to be of the published tree
+	missing []translog.Range // indices whose messages the stream has not, and has not said are lost
+
+	looked map[translog.Range]int // how often such indices were left out
 
 	listener net.Listener // nil: the tiles are not served
 }
@@ -128,7 +133,7 @@ func New(config Config) (*Notary, error) {
 		return nil, fmt.Errorf("notary: %w", err)
 	}
 	known.disk = config.faults.disk
-	n := &Notary{config: config, origin: origin, keys: keys, store: leaves, trust: known, log: config.Logger}
+	n := &Notary{config: config, origin: origin, keys: keys, store: leaves, trust: known, log: config.Logger, looked: map[translog.Range]int{}}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("notary: %w", err), leaves.close())
 	}
@@ -255,7 +260,7 @@ func (n *Notary) follow(ctx context.Context) error {
 		if len(messages) == 0 {
 			err = n.atEnd(ctx, reader, p, t)
 		} else {
-			err = n.take(t, messages)
+			err = n.take(ctx, p, t, messages)
 		}
 		if err != nil {
 			return err
@@ -317,6 +322,7 @@ func (n *Notary) resume(ctx context.Context) (*publication, *taken, error) {
 			return nil, nil, err
 		}
 	}
+	n.missing = slices.DeleteFunc(n.missing, func(hole translog.Range) bool { return hole.To > size })
 	// Nobody has seen what was stored and not published: it is read again, so
 	// that a torn write never becomes a leaf.
 	if err := n.back(size); err != nil {
@@ -334,7 +340,7 @@ func (n *Notary) resume(ctx context.Context) (*publication, *taken, error) {
 func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader, p *publication, t *taken) error {
 	next := n.store.size + 1
 	_, signer := n.keys.largest(n.trust.policies(), n.store.size, next)
-	if signer != nil && p.size <= t.end() {
+	if signer != nil && p.size <= t.end() && len(n.missing) == 0 {
 		return nil
 	}
 	// The hub may be slow, and the update that names this notary not here yet.
@@ -343,6 +349,9 @@ func (n *Notary) atEnd(ctx context.Context, reader *stream.Reader, p *publicatio
 	}
 	if p.size > t.end() {
 		return n.ended(ctx, p, t)
+	}
+	if signer != nil || len(n.missing) > 0 {
+		return n.undeclared()
 	}
 	return fmt.Errorf("%w from size %d on", ErrReplaced, next)
 }

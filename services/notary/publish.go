@@ -205,16 +205,19 @@ func (t *taken) epoch(before uint64) (epoch, end uint64) {
 }
 
 // take puts the leaves of messages into the store.
-func (n *Notary) take(t *taken, messages []stream.Message) error {
+func (n *Notary) take(ctx context.Context, p *publication, t *taken, messages []stream.Message) error {
 	fresh := len(t.hashes)
 	for _, m := range messages {
-		index := t.end()
-		if m.Sequence != index+1 {
-			return fmt.Errorf("sequence %d comes where %d should: %w", m.Sequence, index+1, stream.ErrMissed)
+		index := m.Sequence - 1
+		if index != t.end() {
+			if err := n.gap(ctx, p, t, index); err != nil {
+				return err
+			}
 		}
 		t.hashes = append(t.hashes, translog.LeafHash(index, m.Subject, m.Data))
 		t.labels = append(t.labels, verdict.Label(m.Subject))
-		if _, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+		if restored, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+			n.declared(index, restored)
 			t.epochs = append(t.epochs, index)
 		}
 		n.trust.take(index, m.Subject, m.Data)
@@ -238,6 +241,9 @@ func (n *Notary) take(t *taken, messages []stream.Message) error {
 // has lost the race takes in what the other has published, and goes on from there.
 func (n *Notary) publish(ctx context.Context, w *watch, p *publication, t *taken) error {
 	for p.size < t.end() {
+		if err := n.undeclared(); err != nil {
+			return err
+		}
 		epoch, end := t.epoch(p.epoch)
 		size, signer := n.keys.largest(n.trust.policies(), p.size, end)
 		if signer == nil {
