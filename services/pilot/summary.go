@@ -24,10 +24,16 @@ func (p *Pilot) countries() []string { return slices.Sorted(maps.Keys(p.parties.
 // Settle waits until everything accepted is in the log, witnessed by all
 // countries, and taken in by every desk that may see it.
 func (p *Pilot) Settle(ctx context.Context) error {
+	// As the notary, which may ask where the stream ends.
+	conn, err := stream.Dial(p.layout.connection(p.hub.URL(), stream.NotaryUser))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		waits, err := p.waitsFor(ctx)
+		waits, err := p.waitsFor(ctx, conn)
 		if err != nil || waits == "" {
 			return err
 		}
@@ -40,7 +46,7 @@ func (p *Pilot) Settle(ctx context.Context) error {
 }
 
 // waitsFor names the first party that is not done; empty when all are.
-func (p *Pilot) waitsFor(ctx context.Context) (string, error) {
+func (p *Pilot) waitsFor(ctx context.Context, conn *stream.Conn) (string, error) {
 	for v, client := range p.parties.allClients() {
 		status, err := client.GetStatus(ctx, &publisherv1.GetStatusRequest{})
 		if err != nil {
@@ -50,7 +56,12 @@ func (p *Pilot) waitsFor(ctx context.Context) (string, error) {
 			return fmt.Sprintf("publisher %s: %d waiting, %d stored and not witnessed", v, status.GetWaiting(), status.GetStored()), nil
 		}
 	}
-	size := uint64(0)
+	// What nobody waits for, like the message that the stream was restored, counts too.
+	standing, err := conn.Standing(ctx, stream.Events, 1)
+	if err != nil {
+		return "", err
+	}
+	size := standing.Last
 	desks := p.parties.allDesks()
 	for _, d := range desks {
 		size = max(size, d.Status().LogSize)
