@@ -34,7 +34,7 @@ func Export(ctx context.Context, config Config, to io.Writer) error {
 }
 
 func export(ctx context.Context, config Config, to io.Writer) error {
-	note, err := tiles.Checkpoint(filepath.Join(config.Directory, "tiles"))
+	note, err := newestNote(config.Directory)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,25 @@ func export(ctx context.Context, config Config, to io.Writer) error {
 		}
 	}
 	return w.Close()
+}
+
+// newestNote is the checkpoint that was published last, nil before the first. The
+// tiles have it too, after a crash an older one, and none where they were lost.
+func newestNote(directory string) ([]byte, error) {
+	kept, err := (&store{directory: directory}).published()
+	if err != nil {
+		return nil, err
+	}
+	shown, err := tiles.Checkpoint(filepath.Join(directory, "tiles"))
+	if err != nil {
+		return nil, err
+	}
+	newest, damaged := claimed(kept)
+	older, err := claimed(shown)
+	if damaged != nil || err == nil && older.Size > newest.Size {
+		return shown, nil
+	}
+	return kept, nil
 }
 
 // exportSize verifies the newest checkpoint.
