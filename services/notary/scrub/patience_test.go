@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/translog"
 )
@@ -26,6 +28,23 @@ func TestNothingIsFoundInASlowHub(t *testing.T) {
 		"one message takes long": func(w *world) {
 			w.mute = until(8*time.Second, func(s uint64) bool { return s == 500 })
 		},
+		"other bytes, the first time":        func(w *world) { w.change = once(500, []byte("other")) },
+		"passed over, the first time":        func(w *world) { w.change = once(500, nil) },
+		"the last one other, the first time": func(w *world) { w.change = once(1000, []byte("other")) },
+		"other bytes, then others elsewhere": func(w *world) {
+			first, second, looks := once(500, []byte("other")), once(510, []byte("other")), 0
+			w.change = func(m stream.Message) stream.Message {
+				if m.Sequence == 500 {
+					looks++
+				}
+				if looks < 2 {
+					return first(m)
+				}
+				return second(m)
+			}
+		},
+		"shows nothing from anywhere, for longer": func(w *world) { w.mute = until(80*time.Second, func(uint64) bool { return true }) },
+		"ends early, once":                        func(w *world) { w.short = 2 },
 		"it is back by the second look": func(w *world) {
 			asked := 0
 			w.mute = func(s uint64) bool {
@@ -47,6 +66,17 @@ func TestNothingIsFoundInASlowHub(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// once shows other data than a message has, where it is asked for the first time.
+func once(sequence uint64, data []byte) func(stream.Message) stream.Message {
+	asked := false
+	return func(m stream.Message) stream.Message {
+		if m.Sequence == sequence && !asked {
+			asked, m.Data = true, data
+		}
+		return m
 	}
 }
 
@@ -276,4 +306,45 @@ func TestRoundOutlivesTheHubsAbsence(t *testing.T) {
 			t.Errorf("%d messages were read in a round of 10,000", w.shown)
 		}
 	})
+}
+
+// The notary begins its leaf store anew under a round: what is read there meanwhile
+// says nothing.
+func TestStoreIsBegunAnewUnderARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, directory := newWorld(t, 1000), t.TempDir()
+		s := w.scrubber(directory)
+		size, root := w.Published()
+		tree := &begunAnew{signedBefore: signedBefore{w, size, root}, at: time.Now().Add(300 * time.Millisecond), whole: time.Now().Add(time.Minute)}
+		s.tree = tree
+		rounds(t, s, 10*time.Minute)
+		found(t, directory)
+		if n := w.said("level=ERROR"); n != 0 || !tree.read {
+			t.Errorf("%d faults were logged; read meanwhile: %t\n%s", n, tree.read, w.lines.String())
+		}
+	})
+}
+
+// begunAnew is a store that is gone for a while.
+type begunAnew struct {
+	signedBefore
+	at, whole time.Time
+	read      bool // while it was gone
+}
+
+func (b *begunAnew) gone() bool { return time.Now().After(b.at) && time.Now().Before(b.whole) }
+
+func (b *begunAnew) Published() (uint64, translog.Hash) {
+	if b.gone() {
+		return 0, translog.Hash{}
+	}
+	return b.signedBefore.Published()
+}
+
+func (b *begunAnew) ReadHashes(positions []int64) ([]tlog.Hash, error) {
+	if b.gone() {
+		b.read = true
+		return nil, errors.New("not there")
+	}
+	return b.world.ReadHashes(positions)
 }

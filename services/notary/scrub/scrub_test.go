@@ -28,12 +28,14 @@ type world struct {
 	size     uint64
 	standing map[string]stream.Standing
 
-	away   error                      // the hub answers nothing
-	mute   func(sequence uint64) bool // a place from which the hub shows nothing
-	missed int                        // how many of the next fetches lose messages
-	next   uint64                     // sequence at which the consumer stands
-	until  time.Time                  // it is away up to then
-	shown  int                        // messages that were fetched
+	away   error                               // the hub answers nothing
+	mute   func(sequence uint64) bool          // a place from which the hub shows nothing
+	change func(stream.Message) stream.Message // what the hub shows instead
+	short  int                                 // of the next answers say that the stream ends earlier
+	missed int                                 // how many of the next fetches lose messages
+	next   uint64                              // sequence at which the consumer stands
+	until  time.Time                           // it is away up to then
+	shown  int                                 // messages that were fetched
 	mu     sync.Mutex
 	lines  strings.Builder
 }
@@ -115,7 +117,12 @@ func (w *world) gone() error {
 func (w *world) Reader(context.Context) (reader, error) { return w, w.gone() }
 func (w *world) Ack() error                             { return nil }
 func (w *world) Standing(_ context.Context, name string) (stream.Standing, error) {
-	return w.standing[name], w.gone()
+	standing := w.standing[name]
+	if name == stream.Events && w.short > 0 {
+		w.short--
+		standing.Last -= 10
+	}
+	return standing, w.gone()
 }
 
 func (w *world) Reset(_ context.Context, sequence uint64) error {
@@ -135,7 +142,11 @@ func (w *world) Fetch(ctx context.Context, limit int, wait time.Duration) ([]str
 		if w.mute != nil && w.mute(w.next) {
 			break
 		}
-		if m := w.messages[w.next-1]; m.Data != nil {
+		m := w.messages[w.next-1]
+		if w.change != nil {
+			m = w.change(m)
+		}
+		if m.Data != nil {
 			got = append(got, m)
 		}
 	}
