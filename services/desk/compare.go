@@ -103,7 +103,7 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves, signed bool) e
 	if leaves.GetStart() != m.follower.Size() || len(leaves.GetLabels())*len(translog.Hash{}) != len(leaves.GetHashes()) {
 		return nil // not the next leaves: for the follower to judge
 	}
-	if lacking, err := m.lacking(ctx, leaves, false); err != nil {
+	if lacking, err := m.lacking(ctx, leaves, signed, false); err != nil {
 		return err
 	} else if lacking == nil {
 		return m.come(ctx)
@@ -117,7 +117,7 @@ func (m *mirror) await(ctx context.Context, leaves *logv1.Leaves, signed bool) e
 	defer patience.Stop()
 	late, sought := 0, -1
 	for {
-		lacking, err := m.lacking(ctx, leaves, late > 0)
+		lacking, err := m.lacking(ctx, leaves, signed, late > 0)
 		if err != nil {
 			return err
 		}
@@ -172,10 +172,11 @@ type gap struct {
 
 // lacking is the first gap; nil where there is none. Gaps in the registry come first:
 // it says what else this country may read. Whether the messages that are there are
-// those of the leaves is looked at where all are there, or already while some are not.
-func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves, already bool) (*gap, error) {
+// those of the leaves is looked at where all are there, or already while some are not;
+// never where nobody may have signed the leaves, which accuse nobody then.
+func (m *mirror) lacking(ctx context.Context, leaves *logv1.Leaves, signed, already bool) (*gap, error) {
 	absent, err := m.absent(ctx, leaves)
-	if err != nil || absent != nil && !absent.certain && !already {
+	if err != nil || !signed || absent != nil && !absent.certain && !already {
 		return absent, err
 	}
 	other, err := m.contrary(ctx, leaves)

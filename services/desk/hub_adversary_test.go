@@ -198,3 +198,20 @@ func TestAdversary_S02_AMessageThatWasSkippedComesBack(t *testing.T) {
 	same(t, "verdict on what came late", verdict.Accepted, d.verdicts()[skipped])
 	w.asFolded(d)
 }
+
+// Leaves that nobody has signed, over messages that are here: they accuse nobody of
+// having altered these, and hold nothing up.
+func TestAdversary_L10_ForgedLeavesAccuseNobody(t *testing.T) {
+	w, d, _ := mirrored(t)
+	d.has(w.say(police))
+	forger, err := translog.NewNotary(registrytest.Origin, registrytest.Key("a forger"))
+	must(t, err)
+	leaves := w.unsigned()
+	leaves.Hashes[0] ^= 1
+	leaves.Checkpoint, err = forger.Sign(translog.Checkpoint{Origin: registrytest.Origin, Size: 5, Root: translog.Hash{1}})
+	must(t, err)
+	w.send(leaves)
+	d.alarmed(AlarmUnreadable)
+	d.hasCosigned(w.notarise().Size)
+	d.sound()
+}
