@@ -20,7 +20,8 @@ const (
 type costs map[string]float64
 
 // line is a log with its notary and two desks, each in a process of its own: XA's
-// desk may read all messages, XC's has bare hashes alone.
+// desk may read all messages, XC's has bare hashes alone. The two are its quorum: what
+// is not witnessed waits in a mirror, and is stored with it.
 type line struct {
 	*house
 	conn  *stream.Conn
@@ -29,7 +30,7 @@ type line struct {
 
 func newLine(b *testing.B, leaves int) *line {
 	b.Helper()
-	l := &line{house: newHouse(b), roles: map[string]*role{}}
+	l := &line{house: newHouse(b, 2), roles: map[string]*role{}}
 	l.conn = l.dial(stream.PublisherUser("XA", "police"))
 	began := time.Now()
 	l.watch()
@@ -77,8 +78,10 @@ func (l *line) processor() map[string]time.Duration {
 // cosignature (tiles, the view) is counted, and counted here.
 func (l *line) settle() map[string]time.Duration {
 	l.b.Helper()
+	moment := time.NewTicker(10 * time.Millisecond)
+	defer moment.Stop()
 	for before := l.processor(); ; {
-		time.Sleep(10 * time.Millisecond)
+		<-moment.C
 		after, busy := l.processor(), false
 		for who := range after {
 			busy = busy || after[who]-before[who] > 2*time.Millisecond

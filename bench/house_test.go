@@ -34,11 +34,11 @@ type house struct {
 	failed    error  // of watching; to be read once news is closed
 }
 
-// newHouse founds a log whose checkpoints all three members must cosign.
-func newHouse(b *testing.B) *house {
+// newHouse founds a log of three members whose checkpoints a quorum of them must cosign.
+func newHouse(b *testing.B, quorum uint32) *house {
 	b.Helper()
 	founding := registrytest.Founding()
-	founding.Quorum = 3
+	founding.Quorum = quorum
 	h := &house{b: b, directory: b.TempDir(), charter: registrytest.Sign(b, founding), size: 1, news: make(chan news, 1<<16)}
 	state, err := h.charter.State()
 	must(b, err)

@@ -145,8 +145,13 @@ func TestForeignWitnessAgreesWithOurLog(t *testing.T) {
 
 func until(t *testing.T, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	patience := time.After(20 * time.Second)
+	moment := time.NewTicker(time.Millisecond)
+	defer moment.Stop()
+	for !done() {
+		select {
+		case <-moment.C:
+		case <-patience:
 			t.Fatal("not after 20 s")
 		}
 	}

@@ -98,17 +98,17 @@ func (h *house) complete() {
 // interval added; the median of all says how many were of which sort.
 func BenchmarkWitnessed(b *testing.B) {
 	describeMachine(b)
-	h := newHouse(b)
+	h := newHouse(b, 3)
 	h.complete()
 	h.until(witnessed)
 	v := h.voice()
 	var spaced, burst []commit
 	for range spacedEvents {
-		time.Sleep(250*time.Millisecond + rand.N(150*time.Millisecond))
+		<-time.After(250*time.Millisecond + rand.N(150*time.Millisecond))
 		spaced = append(spaced, v.say(b))
 	}
 	for range bursts {
-		time.Sleep(250*time.Millisecond + rand.N(300*time.Millisecond))
+		<-time.After(250*time.Millisecond + rand.N(300*time.Millisecond))
 		for range burstEvents {
 			burst = append(burst, v.say(b))
 		}
