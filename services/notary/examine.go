@@ -42,12 +42,7 @@ func Examine(_ context.Context, config Config) []checkup.Check {
 		return append(checks, checkup.Bad("leaves", "keep a copy of the directory; start the notary with an empty one: it reads the stream again and signs on only where it comes to the published root", "%v", err))
 	}
 	defer leaves.file.Close()
-	if leaves.size < published {
-		checks = append(checks, checkup.Bad("leaves", "the store was set back or has lost its end: keep a copy of it; the notary reads the stream again and signs on only where it comes to the published root",
-			"%d are stored, and %d were published", leaves.size, published))
-	} else {
-		checks = append(checks, checkup.Good("leaves", "%d stored, %d published", leaves.size, published))
-	}
+	checks = append(checks, examineLeaves(leaves, published))
 	if err := known.open(leaves); err != nil {
 		return append(checks, checkup.Bad("registry", "the notary reads the whole stream again at its next start", "%v", err))
 	}
@@ -65,6 +60,18 @@ func readStore(directory string) (*store, error) {
 		return nil, errors.Join(fmt.Errorf("leaf store: %w", err), file.Close())
 	}
 	return s, nil
+}
+
+// examineLeaves reads the whole store, 64 bytes and a hash a leaf.
+func examineLeaves(leaves *store, published uint64) checkup.Check {
+	if leaves.size < published {
+		return checkup.Bad("leaves", "the store was set back or has lost its end: keep a copy of it; the notary reads the stream again and signs on only where it comes to the published root",
+			"%d are stored, and %d were published", leaves.size, published)
+	}
+	if err := leaves.verify(); err != nil {
+		return checkup.Bad("leaves", "keep a copy of the store and check the disk; the notary reads the stream again at its next start, and signs on only where it comes to the published root", "the store is damaged: %v", err)
+	}
+	return checkup.Good("leaves", "%d stored, %d published", leaves.size, published)
 }
 
 func examineTiles(known *trust, leaves *store, note []byte) checkup.Check {

@@ -69,6 +69,10 @@ func TestExamineTheLeafStore(t *testing.T) {
 	altered[0] ^= 1 // the founding's leaf
 	put(altered)
 	h.says("registry", false, "not what was stored there")
+	altered = append([]byte{}, whole...)
+	altered[3*32] ^= 1 // a leaf that no root on the edge is made of anew
+	put(altered)
+	h.says("leaves", false, "is not that of its halves")
 	put(whole)
 	h.says("tiles", true, "5 leaves")
 	if err := os.Chmod(h.directory, 0o755); err != nil {
