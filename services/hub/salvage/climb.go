@@ -18,8 +18,10 @@ import (
 type climber struct {
 	log      *Log
 	from     string
+	damaged  bool
 	follower *translog.Follower
 	state    registry.State
+	adopted  bool          // the follower's terms are those of state
 	waiting  *logv1.Leaves // leaves that no checkpoint has come for yet; nil: none
 }
 
@@ -40,16 +42,14 @@ func (l *Log) climb(ctx context.Context, from Source) error {
 	if err != nil {
 		return err
 	}
-	c := &climber{log: l, from: from.Name, follower: follower, state: registry.New(l.charter.Digest)}
-	sound := true
+	c := &climber{log: l, from: from.Name, damaged: from.Damaged, follower: follower, state: registry.New(l.charter.Digest), adopted: true}
 	err = from.each(ctx, func(r holding.Record) error {
-		if r.Leaves == nil || len(r.Leaves.GetHashes()) == 0 || !sound {
+		if r.Leaves == nil || len(r.Leaves.GetHashes()) == 0 {
 			return nil
 		}
 		err := c.take(r.Leaves)
 		if fork := (*Fork)(nil); err != nil && from.Damaged && !errors.As(err, &fork) {
-			l.leftOut["leaves of "+from.Name+" that do not hold: "+err.Error()]++
-			sound = false
+			c.pass(r.Leaves, err)
 			return nil
 		}
 		return err
@@ -57,10 +57,51 @@ func (l *Log) climb(ctx context.Context, from Source) error {
 	if err != nil {
 		return err
 	}
-	if c.waiting != nil && sound {
+	if c.waiting != nil {
 		l.leftOut["leaves of "+from.Name+" that no checkpoint covers"]++
 	}
 	return nil
+}
+
+// pass goes on behind leaves of a damaged source that do not hold, or that lie behind a
+// gap which nobody else can fill. Their checkpoint still says how far the log went.
+func (c *climber) pass(leaves *logv1.Leaves, why error) {
+	c.waiting = nil
+	c.log.leftOut["leaves of "+c.from+" that do not hold: "+reason(why)]++
+	if note := leaves.GetCheckpoint(); len(note) > 0 {
+		c.log.passed = append(c.log.passed, claim{c.from, note})
+	}
+}
+
+// reason is what makes one line of many like errors.
+func reason(why error) string {
+	if gap := (*translog.Gap)(nil); errors.As(why, &gap) {
+		return "leaves before them are missing"
+	}
+	return why.Error()
+}
+
+// bridge goes up to where the leaves of a damaged source go on, over the leaves that
+// others have brought. What it gives back has them before its own as far as no
+// checkpoint is known between the two.
+func (c *climber) bridge(leaves *logv1.Leaves) (*logv1.Leaves, error) {
+	l, end := c.log, leaves.GetStart()
+	if !c.damaged || end <= c.follower.Size() || end > l.Size() {
+		return leaves, nil
+	}
+	for from := c.follower.Size(); from < end; from = c.follower.Size() {
+		proof := l.covering(from + 1)
+		if proof.Checkpoint.Size == 0 || proof.Checkpoint.Size > end {
+			break
+		}
+		if err := c.follow(l.message(0, from, proof.Checkpoint.Size, proof.Note)); err != nil {
+			return nil, err
+		}
+	}
+	if c.follower.Size() == end {
+		return leaves, nil
+	}
+	return join(l.message(0, c.follower.Size(), end, nil), leaves)
 }
 
 // take joins leaves up to the next checkpoint.
@@ -81,6 +122,10 @@ func (c *climber) take(leaves *logv1.Leaves) error {
 		return nil
 	}
 	c.waiting = nil
+	leaves, err := c.bridge(leaves)
+	if err != nil {
+		return err
+	}
 	return c.follow(leaves)
 }
 
@@ -117,8 +162,9 @@ func (c *climber) follow(leaves *logv1.Leaves) error {
 	if err != nil {
 		return err
 	}
-	if changed {
-		policies, err := state.Policies()
+	if changed || !c.adopted {
+		c.adopted = false // until the leaves are found to be the signed ones
+		policies, err := c.log.policiesOf(state)
 		if err == nil {
 			err = c.follower.Adopt(policies)
 		}
@@ -130,7 +176,7 @@ func (c *climber) follow(leaves *logv1.Leaves) error {
 	if err != nil {
 		return fmt.Errorf("its leaves from %d: %w", leaves.GetStart(), err)
 	}
-	c.state = state
+	c.state, c.adopted = state, true
 	return c.add(batch, Proof{By: c.from, Checkpoint: batch.Checkpoint, Note: leaves.GetCheckpoint()})
 }
 

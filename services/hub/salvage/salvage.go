@@ -105,8 +105,8 @@ type Short struct {
 }
 
 func (e *Short) Error() string {
-	return fmt.Sprintf("%s has seen the notary's checkpoint of %d leaves, and what was given reaches only %d: add the notary's holding, or that of a desk which is further",
-		e.Seen.By, e.Seen.Checkpoint.Size, e.Size)
+	return fmt.Sprintf("%s has seen the notary's checkpoint of %d leaves, and what was given reaches only %d; leaves are missing from %d on: add the notary's holding, or that of a desk which is further",
+		e.Seen.By, e.Seen.Checkpoint.Size, e.Size, e.Size)
 }
 
 // Range is log indices from one to another, itself excluded, that are for one label.

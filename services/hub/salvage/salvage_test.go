@@ -47,16 +47,7 @@ func TestLongestTreeWinsAndAllBringMessages(t *testing.T) {
 
 func TestNotarysTreeIsCutWhereDesksHaveCheckpoints(t *testing.T) {
 	w := told(t)
-	all := w.leaves(7, func(string) string { return holding.Unknown })
-	joined := source{"notary", nil}
-	for i, r := range all { // in parts without a checkpoint, but for the last
-		part := r.Leaves
-		if i < len(all)-1 {
-			part.Checkpoint = nil
-		}
-		joined.records = append(joined.records, holding.Record{Leaves: part})
-	}
-	l := w.finds(7, []Range{{3, 4, "pair"}, {6, 7, holding.Unknown}}, joined.of(), w.desk("desk XC", 3, 9).of(), w.desk("desk XA", 4, 3).of())
+	l := w.finds(7, []Range{{3, 4, "pair"}, {6, 7, holding.Unknown}}, w.joined(7).of(), w.desk("desk XC", 3, 9).of(), w.desk("desk XA", 4, 3).of())
 	var sizes []uint64
 	must(t, l.Messages(func(m *logv1.Leaves) error {
 		sizes = append(sizes, m.GetStart()+uint64(len(m.GetHashes())/32))
@@ -132,7 +123,59 @@ func TestLeavesThatNobodySignedCountForNothing(t *testing.T) {
 		if len(l.LeftOut()) == 0 {
 			t.Errorf("%s changed: nothing says that leaves were left out", name)
 		}
-		w.finds(3, nil, spoiled.damaged())
+		l = w.finds(3, nil, spoiled.damaged())
+		if short := l.Beyond(); short == nil || short.Seen.Checkpoint.Size != 7 || short.Size != 3 || short.Seen.By != "the hub" {
+			t.Errorf("%s changed: the notary has signed 7 leaves, and that the log is shorter is not said: %v", name, short)
+		}
+	}
+}
+
+// The beginning of the damaged log stream is gone, and nobody else has its later leaves.
+func TestLeavesBehindAGapOfTheDamagedStream(t *testing.T) {
+	w := told(t)
+	hub := w.desk("the hub", 7, 9)
+	later := source{hub.name, hub.records[1:]} // its leaves from 3 on
+	last := source{hub.name, hub.records[2:]}  // from 4 on
+	for name, sources := range map[string][]Source{
+		"gap up to where another ends":        {w.desk("desk XC", 3, 3).of(), later.damaged()},
+		"the other way round":                 {later.damaged(), w.desk("desk XC", 3, 3).of()},
+		"two messages are gone":               {w.desk("desk XC", 4, 4).of(), last.damaged()},
+		"gap within what another has":         {w.desk("desk XC", 4, 4).of(), later.damaged()},
+		"no checkpoint where the gap ends":    {w.joined(7).of(), last.damaged()},
+		"the second and third of three parts": {w.desk("desk XC", 4, 4).of(), source{hub.name, append(hub.records[:1:1], hub.records[2:]...)}.damaged()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := *w
+			w.t = t
+			if short := w.finds(7, nil, sources...).Beyond(); short != nil {
+				t.Error(short)
+			}
+		})
+	}
+	// Nobody fills the gap: the restoration hears of what was signed.
+	for name, c := range map[string]struct {
+		size    uint64
+		sources []Source
+	}{
+		"a desk that stopped earlier": {3, []Source{w.desk("desk XC", 3, 3).of(), last.damaged()}},
+		"nobody else":                 {0, []Source{later.damaged()}},
+	} {
+		l, err := w.survey(c.sources...)
+		must(t, err)
+		same(t, name, c.size, l.Size())
+		if short := l.Beyond(); short == nil || short.Seen.Checkpoint.Size != 7 || short.Size != c.size {
+			t.Errorf("%s: the notary has signed 7 leaves, %d come back, and nothing says so: %v", name, c.size, short)
+		}
+	}
+	// What fits no other is a fork, whether its leaves can be followed or not.
+	other := newWorld(t)
+	other.say(police)
+	other.sign()
+	other.say(pair)
+	other.sign()
+	var fork *Fork
+	if _, err := w.survey(w.desk("desk XA", 7, 9).of(), source{"the hub", other.leaves(3, honest)[1:]}.damaged()); !errors.As(err, &fork) {
+		t.Errorf("another log's later leaves: %v", err)
 	}
 }
 

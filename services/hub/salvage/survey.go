@@ -22,6 +22,7 @@ type Log struct {
 
 	updates map[uint64][]holding.Message // by index: messages for everybody that somebody says stand there
 	claimed []claim                      // newest checkpoints, by whom
+	passed  []claim                      // checkpoints over leaves of a damaged source that do not hold
 	notes   []claim                      // cosignatures
 
 	leaves    []leaf
@@ -37,6 +38,7 @@ type Log struct {
 	strays    []stray
 	signed    []Cosigned
 	leftOut   map[string]uint64
+	beyond    *Short
 	carried   []holding.Message
 }
 
@@ -65,9 +67,14 @@ func Survey(ctx context.Context, charter registry.Charter, sources ...Source) (*
 			return nil, err
 		}
 	}
-	for _, s := range sources {
-		if err := l.climb(ctx, s); err != nil {
-			return nil, err
+	for _, damaged := range []bool{false, true} { // what is damaged may need the leaves of the others
+		for _, s := range sources {
+			if s.Damaged != damaged {
+				continue
+			}
+			if err := l.climb(ctx, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := l.compareClaims(); err != nil {
@@ -149,6 +156,10 @@ func (l *Log) compareClaims() error {
 		proofs = append(proofs, proof)
 		roots[checkpoint.Size] = translog.Hash{}
 	}
+	for _, proof := range l.overtaken(policies) {
+		proofs = append(proofs, proof)
+		roots[proof.Checkpoint.Size] = translog.Hash{}
+	}
 	if err := l.rootsAt(roots); err != nil {
 		return err
 	}
@@ -160,6 +171,30 @@ func (l *Log) compareClaims() error {
 	}
 	return nil
 }
+
+// overtaken are the checkpoints of damaged sources over leaves that do not hold there,
+// where the tree has come as far all the same. The newest that it has not come to is
+// kept in beyond. Those that do not verify were left out with their leaves.
+func (l *Log) overtaken(policies translog.Policies) (proofs []Proof) {
+	for _, c := range l.passed {
+		checkpoint, err := policies.OpenCheckpoint(c.note)
+		proof := Proof{By: c.by, Checkpoint: checkpoint, Note: c.note}
+		// Beyond the tree there may be updates that nobody has.
+		other := (*translog.OtherRegistry)(nil)
+		switch further := checkpoint.Size > l.Size(); {
+		case err == nil && !further:
+			proofs = append(proofs, proof)
+		case further && (err == nil || errors.As(err, &other)) && (l.beyond == nil || checkpoint.Size > l.beyond.Seen.Checkpoint.Size):
+			l.beyond = &Short{Seen: proof, Size: l.Size()}
+		}
+	}
+	return proofs
+}
+
+// Beyond is how far the log went by what is left of the damaged streams, where leaves
+// in between are gone and nobody has brought them; nil: they say nothing of the kind.
+// Who restores the log decides whether to go on.
+func (l *Log) Beyond() *Short { return l.beyond }
 
 // rootsAt fills in the roots of the sizes that are asked for.
 func (l *Log) rootsAt(roots map[uint64]translog.Hash) error {
@@ -236,8 +271,9 @@ type Cosigned struct {
 func (l *Log) Cosignatures() []Cosigned { return l.signed }
 
 // policies are those that judge every size of the tree.
-func (l *Log) policies() (translog.Policies, error) {
-	state := l.state
+func (l *Log) policies() (translog.Policies, error) { return l.policiesOf(l.state) }
+
+func (l *Log) policiesOf(state registry.State) (translog.Policies, error) {
 	if !state.Founded() {
 		founded, err := l.charter.State()
 		if err != nil {

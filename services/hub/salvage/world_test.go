@@ -144,6 +144,16 @@ func (w *world) leaves(upTo uint64, label func(string) string) []holding.Record 
 	return all
 }
 
+// joined is a holder of the leaves up to a size, as the notary hands them over: in one
+// part with its newest checkpoint, for whomever they are.
+func (w *world) joined(upTo uint64) source {
+	all := w.leaves(upTo, func(string) string { return holding.Unknown })
+	for _, r := range all[:len(all)-1] {
+		r.Leaves.Checkpoint = nil
+	}
+	return source{"notary", all}
+}
+
 func honest(label string) string { return label }
 
 // desk is what the desk of XA (reads all) or XC (not the pair) holds up to sizes.
