@@ -16,7 +16,8 @@ import (
 //	streams             those that are served
 //	streams.restoring   built by a restoration that is not done, or was broken off
 //	streams.restored    built, read back and on disk: to become streams
-//	streams.examined    a copy of streams, which a restoration reads
+//	streams.examined    a hub's directory with a copy of streams, which a restoration reads
+//	streams.dry-run-N   likewise, where nothing is to be restored
 //	streams.damaged-N   those of before, kept as they were found
 //
 // If we crash before the rename to streams.restored, the old streams stay and the
@@ -32,8 +33,8 @@ func (h house) examined() string      { return h.at("streams.examined") }
 // report is the file in restored streams that says what became of the log.
 const report = "restored.json"
 
-// finish completes an exchange, and says what was restored; nil: none was under way.
-func (h house) finish() (*Restored, error) {
+// waiting is what was restored and waits to become the streams; nil: nothing does.
+func (h house) waiting() (*Restored, error) {
 	text, err := os.ReadFile(filepath.Join(h.restored(), report))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -42,9 +43,19 @@ func (h house) finish() (*Restored, error) {
 	if err == nil {
 		err = json.Unmarshal(text, done)
 	}
-	if err == nil {
-		err = h.retire(done.Damaged)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was restored: %w", err)
 	}
+	return done, nil
+}
+
+// finish completes an exchange, and says what was restored; nil: none was under way.
+func (h house) finish() (*Restored, error) {
+	done, err := h.waiting()
+	if done == nil || err != nil {
+		return nil, err
+	}
+	err = h.retire(done.Damaged)
 	if err == nil {
 		err = os.Rename(h.restored(), h.streams())
 	}
@@ -95,16 +106,29 @@ func (h house) aside() (string, error) {
 
 // clear drops what a restoration that was broken off has left.
 func (h house) clear() error {
-	return errors.Join(os.RemoveAll(h.restoring()), os.RemoveAll(h.examined()))
+	left := []string{h.restoring(), h.examined()}
+	dry, err := filepath.Glob(h.at(dryRunName + "*"))
+	for _, path := range append(left, dry...) {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
-// examine copies the streams, so that looking at them changes nothing: a server
-// that opens damaged streams throws away what it cannot read.
-func (h house) examine() error {
-	if err := os.Mkdir(h.examined(), 0o700); err != nil {
-		return err
+const dryRunName = "streams.dry-run-"
+
+// dryRun makes a directory for a copy, beside the streams: there is room for them.
+func (h house) dryRun() (string, error) { return os.MkdirTemp(h.directory, dryRunName) }
+
+// examine makes a hub's directory with a copy of the streams, so that looking at them
+// changes nothing: a server that opens damaged streams throws away what it cannot
+// read, and a hub writes its credentials.
+func (h house) examine(copied string) error {
+	for _, name := range []string{"streams", "credentials"} {
+		if err := os.MkdirAll(filepath.Join(copied, name), 0o700); err != nil {
+			return err
+		}
 	}
-	return os.CopyFS(h.examined(), os.DirFS(h.streams()))
+	return os.CopyFS(filepath.Join(copied, "streams"), os.DirFS(h.streams()))
 }
 
 // seal puts what was built on disk, with its report, and makes it the one that

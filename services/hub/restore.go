@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -37,6 +38,7 @@ type Restored struct {
 	Carried   uint64            `json:"carried_over"` // messages that were stored and never signed, and go on after them
 	Keys      uint64            `json:"keys"`         // key records that were left
 	LeftOut   []salvage.LeftOut `json:"left_out"`     // what was brought and counts for nothing
+	Cut       uint64            `json:"cut"`          // leaves that the notary signed, by the damaged streams, where nobody has them all; 0: no more than log_size
 	Unread    string            `json:"unread"`       // why what was left of the streams could not be read; empty: it could, or nothing was left
 	Damaged   string            `json:"damaged"`      // the directory with the streams of before; empty: there were none
 	Time      time.Time         `json:"time"`
@@ -100,15 +102,19 @@ func restore(ctx context.Context, r *restoring) (Restored, error) {
 		r.config.Logger = slog.New(slog.DiscardHandler)
 	}
 	r.config.Listen, r.house = "", house{r.config.Directory}
-	if err := os.MkdirAll(r.house.at("credentials"), 0o700); err != nil {
+	run := r.run
+	if r.how.DryRun {
+		run = r.dryRun
+	} else if err := os.MkdirAll(r.house.at("credentials"), 0o700); err != nil {
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
 	lock, err := daemon.Lock(r.config.Directory)
-	if err != nil {
+	if err == nil {
+		defer lock.Close()
+	} else if !r.how.DryRun || !errors.Is(err, fs.ErrNotExist) { // a hub of which nothing is left may be asked about
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
-	defer lock.Close()
-	done, err := r.run(ctx)
+	done, err := run(ctx)
 	if err != nil {
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
@@ -125,12 +131,18 @@ func (r *restoring) run(ctx context.Context) (done Restored, err error) {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, r.leave()) }()
-	if err := r.open(ctx); err != nil {
+	// A secret that is gone is made anew: then all credentials are others, and the
+	// streams of before cannot be opened by anybody.
+	_, noSecret := os.Stat(r.secret())
+	if r.keys, err = openKeyring(r.secret(), r.config.Lock, r.house.restoring()); err != nil {
+		return done, err
+	}
+	if err := r.look(noSecret == nil, r.house.examined()); err != nil {
 		return done, err
 	}
 	log, err := r.survey(ctx)
-	if err != nil || r.how.DryRun {
-		return r.done, err
+	if err != nil {
+		return done, err
 	}
 	for _, step := range []struct {
 		name string
@@ -172,32 +184,26 @@ func (r *restoring) leave() error {
 	return r.house.clear()
 }
 
-// open finds the broker's secret, and reads what is left of the streams where it
-// can. A secret that is gone is made anew: then all credentials are others, and
-// the streams of before cannot be opened by anybody.
-func (r *restoring) open(ctx context.Context) error {
-	secret := (&Hub{config: r.config}).secret()
-	_, noSecret := os.Stat(secret)
-	if noSecret == nil || !r.how.DryRun {
-		var err error
-		if r.keys, err = openKeyring(secret, r.config.Lock, r.house.restoring()); err != nil {
-			return err
-		}
-	}
+func (r *restoring) secret() string { return (&Hub{config: r.config}).secret() }
+
+// look reads what is left of the streams where it can, in a copy.
+func (r *restoring) look(secret bool, copied string) error {
 	if empty, err := isEmpty(r.house.streams()); errors.Is(err, os.ErrNotExist) || err == nil && empty {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if noSecret != nil {
+	if !secret {
 		r.done.Unread = "the broker's secret is gone, and with it the way to the streams of before"
 		return nil
 	}
-	if err := r.house.examine(); err != nil {
+	if err := r.house.examine(copied); err != nil {
 		return fmt.Errorf("copying the streams to look at them: %w", err)
 	}
-	r.old = &Hub{config: r.config}
-	if err := r.old.start(r.keys, r.house.examined()); err != nil {
+	config := r.config
+	config.Directory = copied
+	r.old = &Hub{config: config}
+	if err := r.old.start(r.keys, r.old.streams()); err != nil {
 		r.old.stop()
 		r.old, r.done.Unread = nil, err.Error()
 		return nil
@@ -206,11 +212,49 @@ func (r *restoring) open(ctx context.Context) error {
 	return nil
 }
 
+// dryRun says what would be restored, or what an earlier restoration, which waits to
+// be put in place, has restored. What it makes it takes away again; what it finds,
+// what was broken off too, stays as it is.
+func (r *restoring) dryRun(ctx context.Context) (done Restored, err error) {
+	if earlier, err := r.house.waiting(); earlier != nil || err != nil {
+		if err != nil {
+			return done, err
+		}
+		return *earlier, nil
+	}
+	if _, err := os.Stat(r.house.directory); err == nil {
+		copied, err := r.house.dryRun()
+		if err != nil {
+			return done, err
+		}
+		defer os.RemoveAll(copied)
+		_, noSecret := os.Stat(r.secret())
+		if noSecret == nil {
+			if r.keys, err = openKeyring(r.secret(), r.config.Lock, ""); err != nil {
+				return done, err
+			}
+		}
+		if err := r.look(noSecret == nil, copied); err != nil {
+			return done, err
+		}
+		if r.old != nil {
+			defer r.old.stop() // before its directory goes
+		}
+	}
+	_, err = r.survey(ctx)
+	return r.done, err
+}
+
 // survey finds the log, and refuses to go on without messages that somebody may have.
 func (r *restoring) survey(ctx context.Context) (*salvage.Log, error) {
 	log, err := salvage.Survey(ctx, r.config.Charter, r.sources...)
 	if err != nil {
 		return nil, err
+	}
+	if short := log.Beyond(); short != nil && !r.how.AcceptLoss {
+		return nil, fmt.Errorf("%w; or accept the loss, of these leaves and of all behind them: whoever has seen that checkpoint will say that the log was set back", short)
+	} else if short != nil {
+		r.done.Cut = short.Seen.Checkpoint.Size
 	}
 	if log.Size() == 0 {
 		return nil, errors.New("nothing that was given holds a leaf of this log: add the notary's holding, or a desk's")

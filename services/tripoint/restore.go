@@ -155,6 +155,9 @@ func (r *restoring) print(to io.Writer, done hub.Restored, err error) error {
 	for _, lost := range done.Lost {
 		fmt.Fprintf(text, "LOST  %d to %d, for %q\n", lost.From, lost.To-1, lost.Label)
 	}
+	if done.Cut > 0 {
+		fmt.Fprintf(text, "LOST  %d to %d, with their leaves: the notary had signed them, and the log goes on without them\n", done.Size, done.Cut-1)
+	}
 	if done.Carried > 0 {
 		fmt.Fprintf(text, "%d messages were stored and never signed: they go on after the log.\n", done.Carried)
 	}
