@@ -28,6 +28,8 @@ var pure = []struct {
 		"a court's expert reads it to the ground and builds it alone: it needs the verdict on one event, and no log, no store and no casework"},
 	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/second/...", "./pkg/event/...", "./pkg/registry/..."},
 		"sealing needs the header that it is bound to and the recipients' keys, and no log and no casework"},
+	{"./pkg/attachment/...", []string{"./pkg/pae/...", "./pkg/event/..."},
+		"a file is closed and opened with what its section says of it, and with nothing of log, sealing or casework's rules"},
 	{"./pkg/casework/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/..."},
 		"the domain must not depend on how the log is proven or the view is kept"},
 	{"./pkg/audit/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/verdict/...",

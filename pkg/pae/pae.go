@@ -26,6 +26,7 @@ const (
 	Grant      Label = "tripoint/v1/grant"      // what a batch key's wrap is bound to: origin, batch, recipient, its key, grantor
 	Release    Label = "tripoint/v1/release"    // likewise, where one country is granted single events later
 	KeyRecord  Label = "tripoint/v1/keyrecord"  // a key record, signed by its originator: key id, content
+	Attachment Label = "tripoint/v1/attachment" // what a chunk of a file beside the log is bound to: the file's size
 	Broker     Label = "tripoint/v1/broker"     // a key of the broker, derived from the hub's secret: kind, name
 	View       Label = "tripoint/v1/view"       // the digest of a read model
 )

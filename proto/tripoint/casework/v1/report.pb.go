@@ -127,8 +127,9 @@ type CaseSection struct {
 	// Who said it, in the originator's words: a minister, a spokesman, an officer's visit.
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	// When it happened, ISO 8601: a date, or a date and time with its offset, as precise as the originator knows.
-	Occurred string `protobuf:"bytes,3,opt,name=occurred,proto3" json:"occurred,omitempty"`
-	Note     string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Occurred    string        `protobuf:"bytes,3,opt,name=occurred,proto3" json:"occurred,omitempty"`
+	Note        string        `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Attachments []*Attachment `protobuf:"bytes,5,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	// Types that are valid to be assigned to Content:
 	//
 	//	*CaseSection_MeetingHeld
@@ -212,6 +213,13 @@ func (x *CaseSection) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *CaseSection) GetAttachments() []*Attachment {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
 }
 
 func (x *CaseSection) GetContent() isCaseSection_Content {
@@ -529,6 +537,7 @@ func (*CaseSection_RepatriationArrived) isCaseSection_Content() {}
 type IdentitySection struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Persons       []*Identity            `protobuf:"bytes,1,rep,name=persons,proto3" json:"persons,omitempty"`
+	Attachments   []*Attachment          `protobuf:"bytes,2,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -570,11 +579,19 @@ func (x *IdentitySection) GetPersons() []*Identity {
 	return nil
 }
 
+func (x *IdentitySection) GetAttachments() []*Attachment {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
 // ProtectionSection holds what was learned in screening and care.
 // Palermo Protocol (UN, 2000), article 3: act, means, purpose.
 type ProtectionSection struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Screenings    []*Screening           `protobuf:"bytes,1,rep,name=screenings,proto3" json:"screenings,omitempty"`
+	Attachments   []*Attachment          `protobuf:"bytes,2,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -616,10 +633,18 @@ func (x *ProtectionSection) GetScreenings() []*Screening {
 	return nil
 }
 
+func (x *ProtectionSection) GetAttachments() []*Attachment {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
 // IntelligenceSection holds sources and methods.
 type IntelligenceSection struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Attachments   []*Attachment          `protobuf:"bytes,2,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,11 +686,18 @@ func (x *IntelligenceSection) GetText() string {
 	return ""
 }
 
+func (x *IntelligenceSection) GetAttachments() []*Attachment {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
 var File_tripoint_casework_v1_report_proto protoreflect.FileDescriptor
 
 const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"!tripoint/casework/v1/report.proto\x12\x14tripoint.casework.v1\x1a\x1bbuf/validate/validate.proto\x1a\"tripoint/casework/v1/marking.proto\x1a$tripoint/casework/v1/mechanism.proto\x1a!tripoint/casework/v1/people.proto\x1a tripoint/casework/v1/place.proto\x1a#tripoint/casework/v1/transfer.proto\"\xdc\x03\n" +
+	"!tripoint/casework/v1/report.proto\x12\x14tripoint.casework.v1\x1a\x1bbuf/validate/validate.proto\x1a%tripoint/casework/v1/attachment.proto\x1a\"tripoint/casework/v1/marking.proto\x1a$tripoint/casework/v1/mechanism.proto\x1a!tripoint/casework/v1/people.proto\x1a tripoint/casework/v1/place.proto\x1a#tripoint/casework/v1/transfer.proto\"\xdc\x03\n" +
 	"\x06Report\x124\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xc8\x01R\x0eidempotencyKey\x12?\n" +
 	"\baudience\x18\x02 \x01(\tB#\xbaH \xc8\x01\x01r\x1b2\x19^[a-z0-9][a-z0-9-]{0,31}$R\baudience\x12A\n" +
@@ -675,12 +707,13 @@ const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"protection\x18\x06 \x01(\v2'.tripoint.casework.v1.ProtectionSectionR\n" +
 	"protection\x12M\n" +
-	"\fintelligence\x18\a \x01(\v2).tripoint.casework.v1.IntelligenceSectionR\fintelligence\"\xeb\x0f\n" +
+	"\fintelligence\x18\a \x01(\v2).tripoint.casework.v1.IntelligenceSectionR\fintelligence\"\xb9\x10\n" +
 	"\vCaseSection\x12?\n" +
 	"\amarking\x18\x01 \x01(\v2\x1d.tripoint.casework.v1.MarkingB\x06\xbaH\x03\xc8\x01\x01R\amarking\x12 \n" +
 	"\x06source\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\x06source\x12\xae\x01\n" +
 	"\boccurred\x18\x03 \x01(\tB\x91\x01\xbaH\x8d\x01\xc8\x01\x01r\x87\x012\x84\x01^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$R\boccurred\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04note\x12F\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04note\x12L\n" +
+	"\vattachments\x18\x05 \x03(\v2 .tripoint.casework.v1.AttachmentB\b\xbaH\x05\x92\x01\x02\x10\x10R\vattachments\x12F\n" +
 	"\fmeeting_held\x18\n" +
 	" \x01(\v2!.tripoint.casework.v1.MeetingHeldH\x00R\vmeetingHeld\x12O\n" +
 	"\x0fcommitment_made\x18\v \x01(\v2$.tripoint.casework.v1.CommitmentMadeH\x00R\x0ecommitmentMade\x12[\n" +
@@ -703,15 +736,18 @@ const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\x14repatriation_planned\x18F \x01(\v2).tripoint.casework.v1.RepatriationPlannedH\x00R\x13repatriationPlanned\x12a\n" +
 	"\x15repatriation_departed\x18G \x01(\v2*.tripoint.casework.v1.RepatriationDepartedH\x00R\x14repatriationDeparted\x12^\n" +
 	"\x14repatriation_arrived\x18H \x01(\v2).tripoint.casework.v1.RepatriationArrivedH\x00R\x13repatriationArrivedB\x10\n" +
-	"\acontent\x12\x05\xbaH\x02\b\x01\"X\n" +
+	"\acontent\x12\x05\xbaH\x02\b\x01\"\xa6\x01\n" +
 	"\x0fIdentitySection\x12E\n" +
-	"\apersons\x18\x01 \x03(\v2\x1e.tripoint.casework.v1.IdentityB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\apersons\"a\n" +
+	"\apersons\x18\x01 \x03(\v2\x1e.tripoint.casework.v1.IdentityB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\apersons\x12L\n" +
+	"\vattachments\x18\x02 \x03(\v2 .tripoint.casework.v1.AttachmentB\b\xbaH\x05\x92\x01\x02\x10\x10R\vattachments\"\xaf\x01\n" +
 	"\x11ProtectionSection\x12L\n" +
 	"\n" +
 	"screenings\x18\x01 \x03(\v2\x1f.tripoint.casework.v1.ScreeningB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\n" +
-	"screenings\"6\n" +
+	"screenings\x12L\n" +
+	"\vattachments\x18\x02 \x03(\v2 .tripoint.casework.v1.AttachmentB\b\xbaH\x05\x92\x01\x02\x10\x10R\vattachments\"\x84\x01\n" +
 	"\x13IntelligenceSection\x12\x1f\n" +
-	"\x04text\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\x80}R\x04textBDZBgithub.com/tripoint/tripoint/proto/tripoint/casework/v1;caseworkv1b\x06proto3"
+	"\x04text\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\x80}R\x04text\x12L\n" +
+	"\vattachments\x18\x02 \x03(\v2 .tripoint.casework.v1.AttachmentB\b\xbaH\x05\x92\x01\x02\x10\x10R\vattachmentsBDZBgithub.com/tripoint/tripoint/proto/tripoint/casework/v1;caseworkv1b\x06proto3"
 
 var (
 	file_tripoint_casework_v1_report_proto_rawDescOnce sync.Once
@@ -733,28 +769,29 @@ var file_tripoint_casework_v1_report_proto_goTypes = []any{
 	(*ProtectionSection)(nil),    // 3: tripoint.casework.v1.ProtectionSection
 	(*IntelligenceSection)(nil),  // 4: tripoint.casework.v1.IntelligenceSection
 	(*Marking)(nil),              // 5: tripoint.casework.v1.Marking
-	(*MeetingHeld)(nil),          // 6: tripoint.casework.v1.MeetingHeld
-	(*CommitmentMade)(nil),       // 7: tripoint.casework.v1.CommitmentMade
-	(*CommitmentProgress)(nil),   // 8: tripoint.casework.v1.CommitmentProgress
-	(*SiteReported)(nil),         // 9: tripoint.casework.v1.SiteReported
-	(*SiteStatus)(nil),           // 10: tripoint.casework.v1.SiteStatus
-	(*MeasureInForce)(nil),       // 11: tripoint.casework.v1.MeasureInForce
-	(*MeasureObserved)(nil),      // 12: tripoint.casework.v1.MeasureObserved
-	(*MeasureLifted)(nil),        // 13: tripoint.casework.v1.MeasureLifted
-	(*TransferAnnounced)(nil),    // 14: tripoint.casework.v1.TransferAnnounced
-	(*TransferDeparted)(nil),     // 15: tripoint.casework.v1.TransferDeparted
-	(*TransferReceived)(nil),     // 16: tripoint.casework.v1.TransferReceived
-	(*TransferExplained)(nil),    // 17: tripoint.casework.v1.TransferExplained
-	(*TransferScreening)(nil),    // 18: tripoint.casework.v1.TransferScreening
-	(*TransferReleased)(nil),     // 19: tripoint.casework.v1.TransferReleased
-	(*GroupListed)(nil),          // 20: tripoint.casework.v1.GroupListed
-	(*PersonReported)(nil),       // 21: tripoint.casework.v1.PersonReported
-	(*PersonScreened)(nil),       // 22: tripoint.casework.v1.PersonScreened
-	(*RepatriationPlanned)(nil),  // 23: tripoint.casework.v1.RepatriationPlanned
-	(*RepatriationDeparted)(nil), // 24: tripoint.casework.v1.RepatriationDeparted
-	(*RepatriationArrived)(nil),  // 25: tripoint.casework.v1.RepatriationArrived
-	(*Identity)(nil),             // 26: tripoint.casework.v1.Identity
-	(*Screening)(nil),            // 27: tripoint.casework.v1.Screening
+	(*Attachment)(nil),           // 6: tripoint.casework.v1.Attachment
+	(*MeetingHeld)(nil),          // 7: tripoint.casework.v1.MeetingHeld
+	(*CommitmentMade)(nil),       // 8: tripoint.casework.v1.CommitmentMade
+	(*CommitmentProgress)(nil),   // 9: tripoint.casework.v1.CommitmentProgress
+	(*SiteReported)(nil),         // 10: tripoint.casework.v1.SiteReported
+	(*SiteStatus)(nil),           // 11: tripoint.casework.v1.SiteStatus
+	(*MeasureInForce)(nil),       // 12: tripoint.casework.v1.MeasureInForce
+	(*MeasureObserved)(nil),      // 13: tripoint.casework.v1.MeasureObserved
+	(*MeasureLifted)(nil),        // 14: tripoint.casework.v1.MeasureLifted
+	(*TransferAnnounced)(nil),    // 15: tripoint.casework.v1.TransferAnnounced
+	(*TransferDeparted)(nil),     // 16: tripoint.casework.v1.TransferDeparted
+	(*TransferReceived)(nil),     // 17: tripoint.casework.v1.TransferReceived
+	(*TransferExplained)(nil),    // 18: tripoint.casework.v1.TransferExplained
+	(*TransferScreening)(nil),    // 19: tripoint.casework.v1.TransferScreening
+	(*TransferReleased)(nil),     // 20: tripoint.casework.v1.TransferReleased
+	(*GroupListed)(nil),          // 21: tripoint.casework.v1.GroupListed
+	(*PersonReported)(nil),       // 22: tripoint.casework.v1.PersonReported
+	(*PersonScreened)(nil),       // 23: tripoint.casework.v1.PersonScreened
+	(*RepatriationPlanned)(nil),  // 24: tripoint.casework.v1.RepatriationPlanned
+	(*RepatriationDeparted)(nil), // 25: tripoint.casework.v1.RepatriationDeparted
+	(*RepatriationArrived)(nil),  // 26: tripoint.casework.v1.RepatriationArrived
+	(*Identity)(nil),             // 27: tripoint.casework.v1.Identity
+	(*Screening)(nil),            // 28: tripoint.casework.v1.Screening
 }
 var file_tripoint_casework_v1_report_proto_depIdxs = []int32{
 	1,  // 0: tripoint.casework.v1.Report.case:type_name -> tripoint.casework.v1.CaseSection
@@ -762,33 +799,37 @@ var file_tripoint_casework_v1_report_proto_depIdxs = []int32{
 	3,  // 2: tripoint.casework.v1.Report.protection:type_name -> tripoint.casework.v1.ProtectionSection
 	4,  // 3: tripoint.casework.v1.Report.intelligence:type_name -> tripoint.casework.v1.IntelligenceSection
 	5,  // 4: tripoint.casework.v1.CaseSection.marking:type_name -> tripoint.casework.v1.Marking
-	6,  // 5: tripoint.casework.v1.CaseSection.meeting_held:type_name -> tripoint.casework.v1.MeetingHeld
-	7,  // 6: tripoint.casework.v1.CaseSection.commitment_made:type_name -> tripoint.casework.v1.CommitmentMade
-	8,  // 7: tripoint.casework.v1.CaseSection.commitment_progress:type_name -> tripoint.casework.v1.CommitmentProgress
-	9,  // 8: tripoint.casework.v1.CaseSection.site_reported:type_name -> tripoint.casework.v1.SiteReported
-	10, // 9: tripoint.casework.v1.CaseSection.site_status:type_name -> tripoint.casework.v1.SiteStatus
-	11, // 10: tripoint.casework.v1.CaseSection.measure_in_force:type_name -> tripoint.casework.v1.MeasureInForce
-	12, // 11: tripoint.casework.v1.CaseSection.measure_observed:type_name -> tripoint.casework.v1.MeasureObserved
-	13, // 12: tripoint.casework.v1.CaseSection.measure_lifted:type_name -> tripoint.casework.v1.MeasureLifted
-	14, // 13: tripoint.casework.v1.CaseSection.transfer_announced:type_name -> tripoint.casework.v1.TransferAnnounced
-	15, // 14: tripoint.casework.v1.CaseSection.transfer_departed:type_name -> tripoint.casework.v1.TransferDeparted
-	16, // 15: tripoint.casework.v1.CaseSection.transfer_received:type_name -> tripoint.casework.v1.TransferReceived
-	17, // 16: tripoint.casework.v1.CaseSection.transfer_explained:type_name -> tripoint.casework.v1.TransferExplained
-	18, // 17: tripoint.casework.v1.CaseSection.transfer_screening:type_name -> tripoint.casework.v1.TransferScreening
-	19, // 18: tripoint.casework.v1.CaseSection.transfer_released:type_name -> tripoint.casework.v1.TransferReleased
-	20, // 19: tripoint.casework.v1.CaseSection.group_listed:type_name -> tripoint.casework.v1.GroupListed
-	21, // 20: tripoint.casework.v1.CaseSection.person_reported:type_name -> tripoint.casework.v1.PersonReported
-	22, // 21: tripoint.casework.v1.CaseSection.person_screened:type_name -> tripoint.casework.v1.PersonScreened
-	23, // 22: tripoint.casework.v1.CaseSection.repatriation_planned:type_name -> tripoint.casework.v1.RepatriationPlanned
-	24, // 23: tripoint.casework.v1.CaseSection.repatriation_departed:type_name -> tripoint.casework.v1.RepatriationDeparted
-	25, // 24: tripoint.casework.v1.CaseSection.repatriation_arrived:type_name -> tripoint.casework.v1.RepatriationArrived
-	26, // 25: tripoint.casework.v1.IdentitySection.persons:type_name -> tripoint.casework.v1.Identity
-	27, // 26: tripoint.casework.v1.ProtectionSection.screenings:type_name -> tripoint.casework.v1.Screening
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	6,  // 5: tripoint.casework.v1.CaseSection.attachments:type_name -> tripoint.casework.v1.Attachment
+	7,  // 6: tripoint.casework.v1.CaseSection.meeting_held:type_name -> tripoint.casework.v1.MeetingHeld
+	8,  // 7: tripoint.casework.v1.CaseSection.commitment_made:type_name -> tripoint.casework.v1.CommitmentMade
+	9,  // 8: tripoint.casework.v1.CaseSection.commitment_progress:type_name -> tripoint.casework.v1.CommitmentProgress
+	10, // 9: tripoint.casework.v1.CaseSection.site_reported:type_name -> tripoint.casework.v1.SiteReported
+	11, // 10: tripoint.casework.v1.CaseSection.site_status:type_name -> tripoint.casework.v1.SiteStatus
+	12, // 11: tripoint.casework.v1.CaseSection.measure_in_force:type_name -> tripoint.casework.v1.MeasureInForce
+	13, // 12: tripoint.casework.v1.CaseSection.measure_observed:type_name -> tripoint.casework.v1.MeasureObserved
+	14, // 13: tripoint.casework.v1.CaseSection.measure_lifted:type_name -> tripoint.casework.v1.MeasureLifted
+	15, // 14: tripoint.casework.v1.CaseSection.transfer_announced:type_name -> tripoint.casework.v1.TransferAnnounced
+	16, // 15: tripoint.casework.v1.CaseSection.transfer_departed:type_name -> tripoint.casework.v1.TransferDeparted
+	17, // 16: tripoint.casework.v1.CaseSection.transfer_received:type_name -> tripoint.casework.v1.TransferReceived
+	18, // 17: tripoint.casework.v1.CaseSection.transfer_explained:type_name -> tripoint.casework.v1.TransferExplained
+	19, // 18: tripoint.casework.v1.CaseSection.transfer_screening:type_name -> tripoint.casework.v1.TransferScreening
+	20, // 19: tripoint.casework.v1.CaseSection.transfer_released:type_name -> tripoint.casework.v1.TransferReleased
+	21, // 20: tripoint.casework.v1.CaseSection.group_listed:type_name -> tripoint.casework.v1.GroupListed
+	22, // 21: tripoint.casework.v1.CaseSection.person_reported:type_name -> tripoint.casework.v1.PersonReported
+	23, // 22: tripoint.casework.v1.CaseSection.person_screened:type_name -> tripoint.casework.v1.PersonScreened
+	24, // 23: tripoint.casework.v1.CaseSection.repatriation_planned:type_name -> tripoint.casework.v1.RepatriationPlanned
+	25, // 24: tripoint.casework.v1.CaseSection.repatriation_departed:type_name -> tripoint.casework.v1.RepatriationDeparted
+	26, // 25: tripoint.casework.v1.CaseSection.repatriation_arrived:type_name -> tripoint.casework.v1.RepatriationArrived
+	27, // 26: tripoint.casework.v1.IdentitySection.persons:type_name -> tripoint.casework.v1.Identity
+	6,  // 27: tripoint.casework.v1.IdentitySection.attachments:type_name -> tripoint.casework.v1.Attachment
+	28, // 28: tripoint.casework.v1.ProtectionSection.screenings:type_name -> tripoint.casework.v1.Screening
+	6,  // 29: tripoint.casework.v1.ProtectionSection.attachments:type_name -> tripoint.casework.v1.Attachment
+	6,  // 30: tripoint.casework.v1.IntelligenceSection.attachments:type_name -> tripoint.casework.v1.Attachment
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_casework_v1_report_proto_init() }
@@ -796,6 +837,7 @@ func file_tripoint_casework_v1_report_proto_init() {
 	if File_tripoint_casework_v1_report_proto != nil {
 		return
 	}
+	file_tripoint_casework_v1_attachment_proto_init()
 	file_tripoint_casework_v1_marking_proto_init()
 	file_tripoint_casework_v1_mechanism_proto_init()
 	file_tripoint_casework_v1_people_proto_init()
