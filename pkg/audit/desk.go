@@ -92,7 +92,7 @@ func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) e
 		return nil
 	}
 	audience, _ := state.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
-	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, audience))
+	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, casework.InClear(judged.Event), audience))
 	return err
 }
 

@@ -108,9 +108,9 @@ func compartmentsOf(s Said) []string {
 	if s.Intelligence != nil {
 		all = append(all, TypeIntelligence)
 	}
-	for _, sealed := range s.Sealed {
-		if sealed != compartmentCase {
-			all = append(all, sealed)
+	for _, closed := range s.Closed {
+		if closed.Compartment != compartmentCase {
+			all = append(all, closed.Compartment)
 		}
 	}
 	slices.Sort(all)

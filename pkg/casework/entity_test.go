@@ -175,7 +175,7 @@ func TestMeetingGathersItsCommitments(t *testing.T) {
 	change := s.says("MM", "police", "2025-02-16", made("C-2", "M-1"))
 	s.says("MM", "police", "2025-02-16", made("C-2", "M-1"))
 	s.says("MM", "police", "2025-02-16", made("C-3", "not an id"))
-	if diff := cmp.Diff([]Ref{{TypeCommitment, "C-2"}, {TypeMeeting, "M-1"}}, change.Touched); diff != "" {
+	if diff := cmp.Diff([]Ref{{TypeCommitment, "C-2"}, {TypeMeeting, "M-1"}, {TypeEvent, eventID(3)}}, change.Touched); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
 	m := read[Meeting](s, TypeMeeting, "M-1")

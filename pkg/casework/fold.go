@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 )
 
@@ -25,8 +26,8 @@ func Fold(c Cabinet, s Said) (Change, error) {
 	}
 	f.claim = newClaim(s, f.change.Kind)
 	f.change.Marking = f.claim.Marking
-	f.change.Sealed = slices.Clone(s.Sealed)
-	for _, step := range []func() error{f.judge, f.fileCase, f.fileIdentity, f.fileScreening, f.fileIntelligence} {
+	f.change.Closed = slices.Clone(s.Closed)
+	for _, step := range []func() error{f.judge, f.fileCase, f.fileIdentity, f.fileScreening, f.fileIntelligence, f.fileEvent} {
 		if err := step(); err != nil {
 			return Change{}, fmt.Errorf("folding event %d: %w", s.Index, err)
 		}
@@ -41,6 +42,12 @@ type folding struct {
 	said    Said
 	claim   Claim
 	change  Change
+
+	// Of an event of control, found by its gate.
+	subjects    []subject    // events that it rightly speaks of
+	unknown     int          // how many it speaks of that are not known here
+	released    event.Claims // the event that it releases
+	notReleased string       // why that has no effect; empty where it has
 }
 
 // document is what edit needs of a pointer to a document type.
@@ -158,5 +165,5 @@ func (f *folding) fileCase() error {
 	case *caseworkv1.CaseSection_RepatriationArrived:
 		return f.repatriationArrived(content.RepatriationArrived)
 	}
-	return f.noContent()
+	return f.fileControl()
 }

@@ -30,6 +30,9 @@ func (f *folding) judge() error {
 	}
 	if f.said.Case != nil { // else there is no marking to judge: sealed or absent
 		f.judgeCase(breach)
+		if err := f.judgeControl(breach); err != nil {
+			return err
+		}
 	}
 	if len(found) == 0 {
 		return nil

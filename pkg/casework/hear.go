@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -10,31 +11,65 @@ import (
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
-// Hear reads an accepted event's sections for the fold. audience is the one that
+// Opened is one section of an event as a reader has it.
+type Opened struct {
+	Compartment eventv1.Compartment
+	Content     []byte // what was sealed, or lay in clear
+	Closed      string // why there is no content: a seal.Reason, or recalled; empty where Content is the content
+}
+
+// Codes of sections that nobody has tried to open.
+const (
+	closedNoKeys    = "no-private-key" // the reader has no keys at all
+	closedNotOpened = "no-record"      // the reader says nothing of the section
+)
+
+// InClear is an event's sections for a reader without keys: those in clear as they
+// lie, the others closed.
+func InClear(v event.Verified) []Opened {
+	sections := make([]Opened, len(v.Sections()))
+	for i, section := range v.Sections() {
+		sections[i] = Opened{Compartment: section.Compartment}
+		if section.Form == eventv1.SectionForm_SECTION_FORM_CLEAR {
+			sections[i].Content = section.Content
+		} else {
+			sections[i].Closed = closedNoKeys
+		}
+	}
+	return sections
+}
+
+// Hear reads an accepted event's sections for the fold, as its reader has them: sections is
+// what was opened of the event, in any order. audience is the one that
 // the event is addressed to, as the registry had it at index; the zero Audience has
-// no purpose and any retention class. A clear section that is not the message of its
-// compartment is named, and so is a sealed one.
-func Hear(index uint64, v event.Verified, audience registry.Audience) Said {
+// no purpose, any retention class and no members. An open section that is not the message of its
+// compartment is named, and so is a closed one, and one of which sections says nothing. What
+// the event has no section for is not heard.
+func Hear(index uint64, v event.Verified, sections []Opened, audience registry.Audience) Said {
 	said := Said{
 		Index: index, EventID: v.ID.String(),
 		Country: v.Chain.Country, Agency: v.Chain.Agency, Audience: registry.AudienceOf(v.Chain.Audience),
 		Kind: v.Kind, Retention: v.Retention, Recorded: v.Recorded,
-		Purposes: audience.Purposes, Classes: audience.Retention,
+		Purposes: audience.Purposes, Classes: audience.Retention, Members: audience.Members,
 	}
 	for _, section := range v.Sections() {
 		name := compartmentName(section.Compartment)
-		if section.Form == eventv1.SectionForm_SECTION_FORM_SEALED {
-			said.Sealed = append(said.Sealed, name)
-		} else if !said.open(section) {
+		opened := Opened{Closed: closedNotOpened}
+		if i := slices.IndexFunc(sections, func(o Opened) bool { return o.Compartment == section.Compartment }); i >= 0 {
+			opened = sections[i]
+		}
+		if opened.Closed != "" {
+			said.Closed = append(said.Closed, Closed{name, opened.Closed})
+		} else if !said.open(opened) {
 			said.Unreadable = append(said.Unreadable, name)
 		}
 	}
 	return said
 }
 
-// open decodes a clear section into its place. It cannot where the content is no
+// open decodes an open section into its place. It cannot where the content is no
 // such message, or where this version does not know the compartment.
-func (s *Said) open(section event.Section) bool {
+func (s *Said) open(section Opened) bool {
 	switch section.Compartment {
 	case eventv1.Compartment_COMPARTMENT_CASE:
 		return decode(section.Content, &s.Case)

@@ -85,6 +85,14 @@ func sealed(t testing.TB, compartment eventv1.Compartment, message proto.Message
 	return section
 }
 
+// closed are compartments for which a reader has no keys.
+func closed(compartments ...string) (list []casework.Closed) {
+	for _, compartment := range compartments {
+		list = append(list, casework.Closed{Compartment: compartment, Reason: "no-private-key"})
+	}
+	return list
+}
+
 func TestHear(t *testing.T) {
 	for name, test := range map[string]struct {
 		sections []event.Section
@@ -104,11 +112,11 @@ func TestHear(t *testing.T) {
 		},
 		"sealed ones are named and not read": {
 			[]event.Section{open(t, caseC, report), sealed(t, identityC, persons), sealed(t, intelligenceC, sources)},
-			casework.Said{Case: report, Sealed: []string{"identity", "intelligence"}},
+			casework.Said{Case: report, Closed: closed("identity", "intelligence")},
 		},
 		"all sealed": {
 			[]event.Section{sealed(t, caseC, report), sealed(t, protectionC, screening)},
-			casework.Said{Sealed: []string{"case", "protection"}},
+			casework.Said{Closed: closed("case", "protection")},
 		},
 		"no messages": {
 			[]event.Section{raw(caseC, []byte{0xff}), raw(identityC, []byte("\x0a\x7f")), open(t, protectionC, screening), raw(intelligenceC, []byte{0x0a, 1, 0xff})},
@@ -116,11 +124,11 @@ func TestHear(t *testing.T) {
 		},
 		"one sealed, one unreadable": {
 			[]event.Section{raw(caseC, []byte{0xff}), sealed(t, identityC, persons)},
-			casework.Said{Unreadable: []string{"case"}, Sealed: []string{"identity"}},
+			casework.Said{Unreadable: []string{"case"}, Closed: closed("identity")},
 		},
 		"compartments of a later version": {
 			[]event.Section{open(t, caseC, report), open(t, 98, sources), sealed(t, 99, sources)},
-			casework.Said{Case: report, Sealed: []string{"99"}, Unreadable: []string{"98"}},
+			casework.Said{Case: report, Closed: closed("99"), Unreadable: []string{"98"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +137,9 @@ func TestHear(t *testing.T) {
 			test.want.Country, test.want.Agency, test.want.Audience = "XA", "police", "region"
 			test.want.Kind, test.want.Retention, test.want.Recorded = "site.reported", "case", recorded
 			test.want.Purposes, test.want.Classes = []string{"rescue"}, []string{"case", "notice"}
-			got := casework.Hear(7, v, registry.Audience{ID: "region", Purposes: []string{"rescue"}, Retention: []string{"case", "notice"}})
+			test.want.Members = []string{"XA", "XB"}
+			got := casework.Hear(7, v, casework.InClear(v), registry.Audience{
+				ID: "region", Members: []string{"XA", "XB"}, Purposes: []string{"rescue"}, Retention: []string{"case", "notice"}})
 			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("Hear (-want +got):\n%s", diff)
 			}
@@ -142,7 +152,8 @@ func TestHear(t *testing.T) {
 
 // Who reads an audience changes, and with it the address. What was said to it stays together.
 func TestHearNamesTheAudienceAndNotItsCircle(t *testing.T) {
-	said := casework.Hear(31, verifiedTo(t, "region_30", open(t, caseC, report)), registry.Audience{ID: "region"})
+	v := verifiedTo(t, "region_30", open(t, caseC, report))
+	said := casework.Hear(31, v, casework.InClear(v), registry.Audience{ID: "region"})
 	if said.Audience != "region" {
 		t.Errorf("said to %q, want region", said.Audience)
 	}
@@ -153,7 +164,8 @@ func TestHearNamesTheAudienceAndNotItsCircle(t *testing.T) {
 func TestHearKeepsNoHalfOfASection(t *testing.T) {
 	section := open(t, identityC, persons)
 	section.Content = append(section.Content, 0xff)
-	said := casework.Hear(1, verified(t, open(t, caseC, report), section), registry.Audience{})
+	v := verified(t, open(t, caseC, report), section)
+	said := casework.Hear(1, v, casework.InClear(v), registry.Audience{})
 	if said.Identity != nil || len(said.Unreadable) != 1 {
 		t.Errorf("of a broken section was heard %v, unreadable %v", said.Identity, said.Unreadable)
 	}
@@ -189,12 +201,13 @@ func FuzzHear(f *testing.F) {
 		if len(first)+len(other) > event.MaxMessage/2 {
 			return
 		}
-		said := casework.Hear(3, verified(t, raw(caseC, first), raw(identityC, other), raw(protectionC, other), raw(intelligenceC, other)), registry.Audience{})
+		v := verified(t, raw(caseC, first), raw(identityC, other), raw(protectionC, other), raw(intelligenceC, other))
+		said := casework.Hear(3, v, casework.InClear(v), registry.Audience{})
 		if (said.Case == nil) != (len(said.Unreadable) > 0 && said.Unreadable[0] == "case") {
 			t.Errorf("the case is %v and unreadable are %v", said.Case, said.Unreadable)
 		}
-		if len(said.Sealed) > 0 {
-			t.Errorf("clear sections are called sealed: %v", said.Sealed)
+		if len(said.Closed) > 0 {
+			t.Errorf("clear sections are called closed: %v", said.Closed)
 		}
 		if _, err := casework.Fold(&casework.Memory{}, said); err != nil {
 			t.Errorf("what was heard cannot be folded: %v", err)

@@ -27,20 +27,35 @@ type Said struct {
 	// likewise. None means all.
 	Classes []string
 
-	// Sections, nil where absent or not opened for this reader.
+	// Members are the countries that read the audience, likewise.
+	Members []string
+
+	// Sections, nil where absent or closed to this reader.
 	Case         *caseworkv1.CaseSection
 	Identity     *caseworkv1.IdentitySection
 	Protection   *caseworkv1.ProtectionSection
 	Intelligence *caseworkv1.IntelligenceSection
 
-	// Sealed names the compartments that are present and not opened for this
-	// reader, in lower case: case, identity, protection, intelligence.
-	Sealed []string
+	// Closed are the compartments that are present and closed to this reader.
+	Closed []Closed
 
-	// Unreadable names the compartments, likewise, whose clear section is no
+	// Unreadable names the compartments, likewise, whose open section is no
 	// message of that compartment, or whose compartment this version does not
 	// know. Their section is nil.
 	Unreadable []string
+}
+
+// Event is the event's reference.
+func (s Said) Event() EventRef { return s.about(s.EventID) }
+
+// about refers to another event of the same agency.
+func (s Said) about(id string) EventRef { return EventRef{s.Country, s.Agency, id} }
+
+// Closed is a section that a reader cannot read, and why. Reasons differ from reader
+// to reader: no document has them.
+type Closed struct {
+	Compartment string `json:"compartment"` // in lower case: case, identity, protection, intelligence
+	Reason      string `json:"reason"`      // a code: a seal.Reason, or recalled
 }
 
 // Ref names one document, for example {"transfer", "T-2025-02-12"}.
@@ -74,6 +89,12 @@ const (
 	TypeScreening    = "screening"    // by person identifier
 	TypeIntelligence = "intelligence" // by log index, 20 digits
 
+	TypeEvent   = "event"   // by event identifier
+	TypeRecall  = "recall"  // by RecallRef
+	TypeReview  = "review"  // by EventRef.In, like the two below
+	TypeErasure = "erasure" //
+	TypeRelease = "release" //
+
 	TypeBreach   = "breach"   // by log index, 20 digits
 	TypeUnplaced = "unplaced" // by log index, 20 digits
 )
@@ -85,7 +106,7 @@ type Change struct {
 	Marking  Marking  `json:"marking"`            // of the event; empty where no case section was read
 	Summary  string   `json:"summary"`            // one plain line; nothing about a person stands in it
 	Breaches []Breach `json:"breaches,omitempty"` // gates that the event went through regardless
-	Sealed   []string `json:"sealed,omitempty"`   // as in Said
+	Closed   []Closed `json:"closed,omitempty"`   // as in Said
 }
 
 // Breach is a gate that an event broke. The event is kept.
@@ -102,4 +123,6 @@ const (
 
 	BreachRetention  = "retention"  // of a retention class that its audience does not have
 	BreachUnreadable = "unreadable" // a section that is no message of its compartment
+
+	BreachAuthority = "authority" // decides on another agency's event
 )

@@ -54,13 +54,16 @@ func saidBy(index uint64, country, agency, occurred string, content proto.Messag
 	setContent(section, content)
 	kind, _ := KindOf(section)
 	return Said{
-		Index: index, EventID: fmt.Sprintf("0195-%d", index),
+		Index: index, EventID: eventID(index),
 		Country: country, Agency: agency, Audience: "mechanism", Kind: kind, Retention: "standard",
 		Recorded: time.Date(2025, 2, 12, 9, 0, int(index), 0, time.UTC),
-		Purposes: []string{"victim-protection"},
-		Case:     section,
+		Purposes: []string{"victim-protection"}, Members: []string{"CN", "MM", "TH"},
+		Case: section,
 	}
 }
+
+// eventID is the identifier of the event that saidBy makes at an index.
+func eventID(index uint64) string { return fmt.Sprintf("01950000-0000-7000-8000-%012x", index) }
 
 // setContent puts a message into the field of the oneof that has its type.
 func setContent(section *caseworkv1.CaseSection, content proto.Message) {
@@ -137,5 +140,7 @@ func everyKind() []proto.Message {
 		&caseworkv1.RepatriationPlanned{RepatriationId: "R-1", To: "CN", Count: &caseworkv1.Count{Total: 200}},
 		&caseworkv1.RepatriationDeparted{RepatriationId: "R-1", To: "CN", Count: &caseworkv1.Count{Total: 200}, Flights: 4, Via: "Mae Sot"},
 		&caseworkv1.RepatriationArrived{RepatriationId: "R-1", Count: &caseworkv1.Count{Total: 200}, Labelled: "suspects"},
+		erased(eventID(2)), recalled("RC-1", eventID(3), eventID(6)), receipt("RC-1", "TH", "agency", eventID(3)),
+		released("MM", envelope("CN", "agency")), reviewed("2026-01-31", eventID(0)),
 	}
 }

@@ -1,24 +1,27 @@
 package casework
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Unplaced is an event of which the fold could make no entity: its content is
-// sealed for this reader, absent, of a later version, or has no readable
-// identifier. The journal has its bytes.
+// absent, of a later version, or has no readable identifier. The journal has its bytes.
 type Unplaced struct {
 	Claim
-	Why    []string `json:"why"`
-	Sealed []string `json:"sealed,omitempty"` // for this reader
+	Why []string `json:"why"`
 }
 
 func (u *Unplaced) derive() {}
 
-// noContent files an event whose case section says nothing.
+// noContent files an event whose case section says nothing. One that is closed is
+// in no document but those of its header and of its open sections: its entry says why.
 func (f *folding) noContent() error {
+	closed := slices.ContainsFunc(f.said.Closed, func(c Closed) bool { return c.Compartment == compartmentCase })
 	switch {
-	case slices.Contains(f.said.Sealed, compartmentCase):
-		f.say("reported something that is sealed for this desk")
-		return f.unplaced("the case section is sealed for this desk")
+	case closed:
+		f.say("%s; sealed: %s", f.said.Kind, f.reasons())
+		return nil
 	case f.said.Case == nil:
 		f.say("reported something without a case section")
 		return f.unplaced("there is no case section")
@@ -32,6 +35,14 @@ func (f *folding) unplaced(why string) error {
 	return write(f, Ref{TypeUnplaced, byIndex(f.said.Index)}, func(u *Unplaced) {
 		u.Claim = f.claim
 		u.Why = append(u.Why, why)
-		u.Sealed = slices.Clone(f.said.Sealed)
 	})
+}
+
+// reasons lists what is closed and why: case (erased), identity (not-granted).
+func (f *folding) reasons() string {
+	list := make([]string, len(f.said.Closed))
+	for i, c := range f.said.Closed {
+		list[i] = c.Compartment + " (" + c.Reason + ")"
+	}
+	return strings.Join(list, ", ")
 }

@@ -49,6 +49,7 @@ type Entry struct {
 	Summary  string         // one plain line, without a word about a person's identity
 	Refs     []casework.Ref // the entities that it touched
 	Breaches []casework.Breach
+	Closed   []casework.Closed // sections that this desk cannot read, and why
 }
 
 // Filter selects entries. A zero field selects all.

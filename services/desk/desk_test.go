@@ -38,7 +38,7 @@ func TestADeskFollowsFoldsAndCosigns(t *testing.T) {
 	last := entries[2]
 	same(t, "who", []string{"XB", "border", "region", "site.reported"}, []string{last.Country, last.Agency, last.Audience, last.Kind})
 	same(t, "what", []string{"2025-02-12", "a visit"}, []string{last.Occurred, last.Source})
-	same(t, "touched", []casework.Ref{{Type: casework.TypeSite, ID: "S-2"}}, last.Refs)
+	same(t, "touched", []casework.Ref{{Type: casework.TypeSite, ID: "S-2"}, {Type: casework.TypeEvent, ID: last.EventID}}, last.Refs)
 	if last.Summary == "" || entries[0].Summary == "" {
 		t.Errorf("summaries are %q and %q", entries[0].Summary, last.Summary)
 	}

@@ -95,7 +95,7 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 		return judged.State, tx.Take(entry, event.Head{})
 	}
 	audience, _ := judged.State.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
-	said := casework.Hear(m.Index, judged.Event, audience)
+	said := casework.Hear(m.Index, judged.Event, casework.InClear(judged.Event), audience)
 	change, err := casework.Fold(tx, said)
 	if err != nil {
 		return state, err
@@ -103,6 +103,6 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
 	entry.Marking = change.Marking
 	entry.Summary, entry.Refs = change.Summary, change.Touched
-	entry.Breaches = change.Breaches
+	entry.Breaches, entry.Closed = change.Breaches, change.Closed
 	return judged.State, tx.Take(entry, judged.Head())
 }

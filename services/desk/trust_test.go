@@ -44,7 +44,7 @@ func (w *world) ought(country string) (verdicts map[uint64]verdict.Code, digest 
 		verdicts[index] = judged.Code
 		if event {
 			audience, _ := state.Audience(registry.AudienceOf(label))
-			_, err := casework.Fold(&cabinet, casework.Hear(index, judged.Event, audience))
+			_, err := casework.Fold(&cabinet, casework.Hear(index, judged.Event, casework.InClear(judged.Event), audience))
 			must(w.t, err)
 		}
 	}

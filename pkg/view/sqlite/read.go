@@ -24,6 +24,7 @@ type content struct {
 	Summary  string            `json:"summary,omitempty"`
 	Refs     []casework.Ref    `json:"refs,omitempty"`
 	Breaches []casework.Breach `json:"breaches,omitempty"`
+	Closed   []casework.Closed `json:"closed,omitempty"`
 }
 
 // defaultLimit is how many entries a filter without a limit gives.
@@ -146,7 +147,7 @@ func scan(rows *sql.Rows) (view.Entry, error) {
 		return e, err
 	}
 	e.Occurred, e.Source, e.Marking = c.Occurred, c.Source, c.Marking
-	e.Summary, e.Refs, e.Breaches = c.Summary, c.Refs, c.Breaches
+	e.Summary, e.Refs, e.Breaches, e.Closed = c.Summary, c.Refs, c.Breaches, c.Closed
 	return e, nil
 }
 

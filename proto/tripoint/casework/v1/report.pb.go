@@ -152,6 +152,11 @@ type CaseSection struct {
 	//	*CaseSection_RepatriationPlanned
 	//	*CaseSection_RepatriationDeparted
 	//	*CaseSection_RepatriationArrived
+	//	*CaseSection_ControlErased
+	//	*CaseSection_ControlRecalled
+	//	*CaseSection_ControlReceipt
+	//	*CaseSection_ControlReleased
+	//	*CaseSection_ControlReviewed
 	Content       isCaseSection_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -409,6 +414,51 @@ func (x *CaseSection) GetRepatriationArrived() *RepatriationArrived {
 	return nil
 }
 
+func (x *CaseSection) GetControlErased() *ControlErased {
+	if x != nil {
+		if x, ok := x.Content.(*CaseSection_ControlErased); ok {
+			return x.ControlErased
+		}
+	}
+	return nil
+}
+
+func (x *CaseSection) GetControlRecalled() *ControlRecalled {
+	if x != nil {
+		if x, ok := x.Content.(*CaseSection_ControlRecalled); ok {
+			return x.ControlRecalled
+		}
+	}
+	return nil
+}
+
+func (x *CaseSection) GetControlReceipt() *ControlReceipt {
+	if x != nil {
+		if x, ok := x.Content.(*CaseSection_ControlReceipt); ok {
+			return x.ControlReceipt
+		}
+	}
+	return nil
+}
+
+func (x *CaseSection) GetControlReleased() *ControlReleased {
+	if x != nil {
+		if x, ok := x.Content.(*CaseSection_ControlReleased); ok {
+			return x.ControlReleased
+		}
+	}
+	return nil
+}
+
+func (x *CaseSection) GetControlReviewed() *ControlReviewed {
+	if x != nil {
+		if x, ok := x.Content.(*CaseSection_ControlReviewed); ok {
+			return x.ControlReviewed
+		}
+	}
+	return nil
+}
+
 type isCaseSection_Content interface {
 	isCaseSection_Content()
 }
@@ -493,6 +543,26 @@ type CaseSection_RepatriationArrived struct {
 	RepatriationArrived *RepatriationArrived `protobuf:"bytes,72,opt,name=repatriation_arrived,json=repatriationArrived,proto3,oneof"`
 }
 
+type CaseSection_ControlErased struct {
+	ControlErased *ControlErased `protobuf:"bytes,80,opt,name=control_erased,json=controlErased,proto3,oneof"`
+}
+
+type CaseSection_ControlRecalled struct {
+	ControlRecalled *ControlRecalled `protobuf:"bytes,81,opt,name=control_recalled,json=controlRecalled,proto3,oneof"`
+}
+
+type CaseSection_ControlReceipt struct {
+	ControlReceipt *ControlReceipt `protobuf:"bytes,82,opt,name=control_receipt,json=controlReceipt,proto3,oneof"`
+}
+
+type CaseSection_ControlReleased struct {
+	ControlReleased *ControlReleased `protobuf:"bytes,83,opt,name=control_released,json=controlReleased,proto3,oneof"`
+}
+
+type CaseSection_ControlReviewed struct {
+	ControlReviewed *ControlReviewed `protobuf:"bytes,84,opt,name=control_reviewed,json=controlReviewed,proto3,oneof"`
+}
+
 func (*CaseSection_MeetingHeld) isCaseSection_Content() {}
 
 func (*CaseSection_CommitmentMade) isCaseSection_Content() {}
@@ -532,6 +602,16 @@ func (*CaseSection_RepatriationPlanned) isCaseSection_Content() {}
 func (*CaseSection_RepatriationDeparted) isCaseSection_Content() {}
 
 func (*CaseSection_RepatriationArrived) isCaseSection_Content() {}
+
+func (*CaseSection_ControlErased) isCaseSection_Content() {}
+
+func (*CaseSection_ControlRecalled) isCaseSection_Content() {}
+
+func (*CaseSection_ControlReceipt) isCaseSection_Content() {}
+
+func (*CaseSection_ControlReleased) isCaseSection_Content() {}
+
+func (*CaseSection_ControlReviewed) isCaseSection_Content() {}
 
 // IdentitySection holds who the people of a report are.
 type IdentitySection struct {
@@ -697,7 +777,7 @@ var File_tripoint_casework_v1_report_proto protoreflect.FileDescriptor
 
 const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"!tripoint/casework/v1/report.proto\x12\x14tripoint.casework.v1\x1a\x1bbuf/validate/validate.proto\x1a%tripoint/casework/v1/attachment.proto\x1a\"tripoint/casework/v1/marking.proto\x1a$tripoint/casework/v1/mechanism.proto\x1a!tripoint/casework/v1/people.proto\x1a tripoint/casework/v1/place.proto\x1a#tripoint/casework/v1/transfer.proto\"\xdc\x03\n" +
+	"!tripoint/casework/v1/report.proto\x12\x14tripoint.casework.v1\x1a\x1bbuf/validate/validate.proto\x1a%tripoint/casework/v1/attachment.proto\x1a\"tripoint/casework/v1/control.proto\x1a\"tripoint/casework/v1/marking.proto\x1a$tripoint/casework/v1/mechanism.proto\x1a!tripoint/casework/v1/people.proto\x1a tripoint/casework/v1/place.proto\x1a#tripoint/casework/v1/transfer.proto\"\xdc\x03\n" +
 	"\x06Report\x124\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xc8\x01R\x0eidempotencyKey\x12?\n" +
 	"\baudience\x18\x02 \x01(\tB#\xbaH \xc8\x01\x01r\x1b2\x19^[a-z0-9][a-z0-9-]{0,31}$R\baudience\x12A\n" +
@@ -707,7 +787,7 @@ const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"protection\x18\x06 \x01(\v2'.tripoint.casework.v1.ProtectionSectionR\n" +
 	"protection\x12M\n" +
-	"\fintelligence\x18\a \x01(\v2).tripoint.casework.v1.IntelligenceSectionR\fintelligence\"\xb9\x10\n" +
+	"\fintelligence\x18\a \x01(\v2).tripoint.casework.v1.IntelligenceSectionR\fintelligence\"\xd4\x13\n" +
 	"\vCaseSection\x12?\n" +
 	"\amarking\x18\x01 \x01(\v2\x1d.tripoint.casework.v1.MarkingB\x06\xbaH\x03\xc8\x01\x01R\amarking\x12 \n" +
 	"\x06source\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\x06source\x12\xae\x01\n" +
@@ -735,7 +815,12 @@ const file_tripoint_casework_v1_report_proto_rawDesc = "" +
 	"\x0fperson_screened\x18= \x01(\v2$.tripoint.casework.v1.PersonScreenedH\x00R\x0epersonScreened\x12^\n" +
 	"\x14repatriation_planned\x18F \x01(\v2).tripoint.casework.v1.RepatriationPlannedH\x00R\x13repatriationPlanned\x12a\n" +
 	"\x15repatriation_departed\x18G \x01(\v2*.tripoint.casework.v1.RepatriationDepartedH\x00R\x14repatriationDeparted\x12^\n" +
-	"\x14repatriation_arrived\x18H \x01(\v2).tripoint.casework.v1.RepatriationArrivedH\x00R\x13repatriationArrivedB\x10\n" +
+	"\x14repatriation_arrived\x18H \x01(\v2).tripoint.casework.v1.RepatriationArrivedH\x00R\x13repatriationArrived\x12L\n" +
+	"\x0econtrol_erased\x18P \x01(\v2#.tripoint.casework.v1.ControlErasedH\x00R\rcontrolErased\x12R\n" +
+	"\x10control_recalled\x18Q \x01(\v2%.tripoint.casework.v1.ControlRecalledH\x00R\x0fcontrolRecalled\x12O\n" +
+	"\x0fcontrol_receipt\x18R \x01(\v2$.tripoint.casework.v1.ControlReceiptH\x00R\x0econtrolReceipt\x12R\n" +
+	"\x10control_released\x18S \x01(\v2%.tripoint.casework.v1.ControlReleasedH\x00R\x0fcontrolReleased\x12R\n" +
+	"\x10control_reviewed\x18T \x01(\v2%.tripoint.casework.v1.ControlReviewedH\x00R\x0fcontrolReviewedB\x10\n" +
 	"\acontent\x12\x05\xbaH\x02\b\x01\"\xa6\x01\n" +
 	"\x0fIdentitySection\x12E\n" +
 	"\apersons\x18\x01 \x03(\v2\x1e.tripoint.casework.v1.IdentityB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\apersons\x12L\n" +
@@ -790,8 +875,13 @@ var file_tripoint_casework_v1_report_proto_goTypes = []any{
 	(*RepatriationPlanned)(nil),  // 24: tripoint.casework.v1.RepatriationPlanned
 	(*RepatriationDeparted)(nil), // 25: tripoint.casework.v1.RepatriationDeparted
 	(*RepatriationArrived)(nil),  // 26: tripoint.casework.v1.RepatriationArrived
-	(*Identity)(nil),             // 27: tripoint.casework.v1.Identity
-	(*Screening)(nil),            // 28: tripoint.casework.v1.Screening
+	(*ControlErased)(nil),        // 27: tripoint.casework.v1.ControlErased
+	(*ControlRecalled)(nil),      // 28: tripoint.casework.v1.ControlRecalled
+	(*ControlReceipt)(nil),       // 29: tripoint.casework.v1.ControlReceipt
+	(*ControlReleased)(nil),      // 30: tripoint.casework.v1.ControlReleased
+	(*ControlReviewed)(nil),      // 31: tripoint.casework.v1.ControlReviewed
+	(*Identity)(nil),             // 32: tripoint.casework.v1.Identity
+	(*Screening)(nil),            // 33: tripoint.casework.v1.Screening
 }
 var file_tripoint_casework_v1_report_proto_depIdxs = []int32{
 	1,  // 0: tripoint.casework.v1.Report.case:type_name -> tripoint.casework.v1.CaseSection
@@ -820,16 +910,21 @@ var file_tripoint_casework_v1_report_proto_depIdxs = []int32{
 	24, // 23: tripoint.casework.v1.CaseSection.repatriation_planned:type_name -> tripoint.casework.v1.RepatriationPlanned
 	25, // 24: tripoint.casework.v1.CaseSection.repatriation_departed:type_name -> tripoint.casework.v1.RepatriationDeparted
 	26, // 25: tripoint.casework.v1.CaseSection.repatriation_arrived:type_name -> tripoint.casework.v1.RepatriationArrived
-	27, // 26: tripoint.casework.v1.IdentitySection.persons:type_name -> tripoint.casework.v1.Identity
-	6,  // 27: tripoint.casework.v1.IdentitySection.attachments:type_name -> tripoint.casework.v1.Attachment
-	28, // 28: tripoint.casework.v1.ProtectionSection.screenings:type_name -> tripoint.casework.v1.Screening
-	6,  // 29: tripoint.casework.v1.ProtectionSection.attachments:type_name -> tripoint.casework.v1.Attachment
-	6,  // 30: tripoint.casework.v1.IntelligenceSection.attachments:type_name -> tripoint.casework.v1.Attachment
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	27, // 26: tripoint.casework.v1.CaseSection.control_erased:type_name -> tripoint.casework.v1.ControlErased
+	28, // 27: tripoint.casework.v1.CaseSection.control_recalled:type_name -> tripoint.casework.v1.ControlRecalled
+	29, // 28: tripoint.casework.v1.CaseSection.control_receipt:type_name -> tripoint.casework.v1.ControlReceipt
+	30, // 29: tripoint.casework.v1.CaseSection.control_released:type_name -> tripoint.casework.v1.ControlReleased
+	31, // 30: tripoint.casework.v1.CaseSection.control_reviewed:type_name -> tripoint.casework.v1.ControlReviewed
+	32, // 31: tripoint.casework.v1.IdentitySection.persons:type_name -> tripoint.casework.v1.Identity
+	6,  // 32: tripoint.casework.v1.IdentitySection.attachments:type_name -> tripoint.casework.v1.Attachment
+	33, // 33: tripoint.casework.v1.ProtectionSection.screenings:type_name -> tripoint.casework.v1.Screening
+	6,  // 34: tripoint.casework.v1.ProtectionSection.attachments:type_name -> tripoint.casework.v1.Attachment
+	6,  // 35: tripoint.casework.v1.IntelligenceSection.attachments:type_name -> tripoint.casework.v1.Attachment
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_casework_v1_report_proto_init() }
@@ -838,6 +933,7 @@ func file_tripoint_casework_v1_report_proto_init() {
 		return
 	}
 	file_tripoint_casework_v1_attachment_proto_init()
+	file_tripoint_casework_v1_control_proto_init()
 	file_tripoint_casework_v1_marking_proto_init()
 	file_tripoint_casework_v1_mechanism_proto_init()
 	file_tripoint_casework_v1_people_proto_init()
@@ -864,6 +960,11 @@ func file_tripoint_casework_v1_report_proto_init() {
 		(*CaseSection_RepatriationPlanned)(nil),
 		(*CaseSection_RepatriationDeparted)(nil),
 		(*CaseSection_RepatriationArrived)(nil),
+		(*CaseSection_ControlErased)(nil),
+		(*CaseSection_ControlRecalled)(nil),
+		(*CaseSection_ControlReceipt)(nil),
+		(*CaseSection_ControlReleased)(nil),
+		(*CaseSection_ControlReviewed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1,0 +1,217 @@
+package casework
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
+)
+
+func erased(ids ...string) *caseworkv1.ControlErased {
+	m := &caseworkv1.ControlErased{Reason: "the case is closed"}
+	for _, id := range ids {
+		m.Erasures = append(m.Erasures, &caseworkv1.Erasure{
+			EventId: id, Batch: bytes.Repeat([]byte{1}, 32), Revision: 2, RecordDigest: bytes.Repeat([]byte{2}, 32)})
+	}
+	return m
+}
+
+func recalled(id string, ids ...string) *caseworkv1.ControlRecalled {
+	return &caseworkv1.ControlRecalled{RecallId: id, EventIds: ids, Reason: "consent was withdrawn", Deadline: "2025-03-01T12:00:00+07:00"}
+}
+
+func receipt(id, country, agency string, ids ...string) *caseworkv1.ControlReceipt {
+	return &caseworkv1.ControlReceipt{
+		RecallId: id, Country: country, Agency: agency, EventIds: ids, Destroyed: "2025-02-20T08:00:00Z", Exports: 1}
+}
+
+func reviewed(date string, ids ...string) *caseworkv1.ControlReviewed {
+	return &caseworkv1.ControlReviewed{EventIds: ids, ReviewDate: date, Reason: "still needed"}
+}
+
+func released(to string, data []byte) *caseworkv1.ControlReleased {
+	return &caseworkv1.ControlReleased{
+		To: to, Index: 4, Subject: "evt.pair.CN.agency.site.reported", Envelope: data,
+		Compartments: []eventv1.Compartment{1, 2}, RecordDigest: bytes.Repeat([]byte{3}, 32)}
+}
+
+// releasedID is the identifier of every envelope's event.
+var releasedID = event.NextID(time.Date(2025, 2, 12, 0, 0, 0, 0, time.UTC), [10]byte{}, event.ID{})
+
+// envelope is an event as it lies in the log, said to audience pair.
+func envelope(country, agency string) []byte {
+	key, err := event.NewSigningKey(registrytest.Key("publisher " + country + "/" + agency))
+	if err != nil {
+		panic(err) // of a key made up here
+	}
+	signed, _, err := event.SignBatch(key, event.Chain{Country: country, Agency: agency, Audience: "pair"}, event.Head{}, event.Seen{}, []event.Draft{{
+		ID: releasedID, Kind: "site.reported", Retention: "case", Recorded: time.Date(2025, 2, 12, 0, 0, 0, 0, time.UTC),
+		Sections: []event.Section{{Compartment: 1, Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")}},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	return signed[0].Data
+}
+
+// about reads a document that belongs to an event that TH police said at an index.
+func about[D any](s *story, kind string, index uint64) *D {
+	s.t.Helper()
+	ref := EventRef{"TH", "police", eventID(index)}.In(kind)
+	return read[D](s, kind, ref.ID)
+}
+
+func TestRecall(t *testing.T) {
+	s := newStory(t)
+	site := &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}
+	s.says("TH", "police", "2025-02-12", site)
+	s.says("TH", "police", "2025-02-12", site)
+	change := s.says("TH", "police", "2025-02-13", recalled("RC-1", eventID(0)))
+	if change.Summary != "TH police recalled 1 event" || len(change.Breaches) > 0 {
+		t.Errorf("change %+v", change)
+	}
+	for index, want := range []bool{true, false} {
+		got, err := Recalled(&s.cabinet, EventRef{"TH", "police", eventID(uint64(index))})
+		if err != nil || got != want {
+			t.Errorf("event %d is recalled: %v (%v), want %v", index, got, err, want)
+		}
+	}
+	before, after := time.Date(2025, 3, 1, 5, 0, 0, 0, time.UTC), time.Date(2025, 3, 1, 5, 0, 1, 0, time.UTC)
+	stands := func(confirmed, waiting, late []string, oddities int) {
+		t.Helper()
+		r := read[Recall](s, TypeRecall, "TH.police.RC-1")
+		if diff := cmp.Diff([][]string{confirmed, waiting, late, nil}, [][]string{r.Confirmed(), r.Waiting(), r.Late(after), r.Late(before)}, emptyIsNil); diff != "" {
+			t.Errorf("confirmed, waiting, late, and late in time (-want +got):\n%s", diff)
+		}
+		if len(r.Oddities) != oddities {
+			t.Errorf("oddities %+v, want %d", r.Oddities, oddities)
+		}
+	}
+	stands(nil, []string{"CN", "MM"}, []string{"CN", "MM"}, 0)
+	s.says("CN", "border", "2025-02-14", receipt("RC-1", "TH", "police", eventID(0)))
+	stands([]string{"CN"}, []string{"MM"}, []string{"MM"}, 0)
+	// Of another recall with the same identifier; and of a country that was not asked.
+	s.says("MM", "border", "2025-02-14", receipt("RC-1", "TH", "ministry", eventID(0)))
+	s.says("KH", "police", "2025-02-14", receipt("RC-1", "TH", "police"))
+	stands([]string{"CN"}, []string{"MM"}, []string{"MM"}, 1)
+	s.says("MM", "border", "2025-02-14", receipt("RC-1", "TH", "police", eventID(0)))
+	stands([]string{"CN", "MM"}, nil, nil, 1)
+	// More is recalled: what was answered before does not answer that.
+	s.says("TH", "police", "2025-02-15", recalled("RC-1", eventID(1)))
+	stands(nil, []string{"CN", "MM"}, []string{"CN", "MM"}, 1)
+}
+
+var emptyIsNil = cmp.Transformer("emptyIsNil", func(s []string) []string {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
+})
+
+func TestReviewAndErasure(t *testing.T) {
+	s := newStory(t)
+	site := &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}
+	marked := func(date string) func(*Said) { return func(e *Said) { e.Case.Marking.ReviewDate = date } }
+	s.says("TH", "police", "2025-02-12", site, marked("2025-06-01"))
+	s.says("TH", "police", "2025-02-12", site)
+	s.says("TH", "police", "2025-02-12", site, marked("2025-02-31"))
+	due := func(index uint64, date string, is bool) {
+		t.Helper()
+		r := about[Review](s, TypeReview, index)
+		if r.Date != date || r.Due("2025-06-01") != is || r.Due("2025-05-31") {
+			t.Errorf("review of event %d is %+v, want %s", index, r, date)
+		}
+	}
+	due(0, "2025-06-01", true)
+	for _, without := range []uint64{1, 2} {
+		if _, found, _ := s.cabinet.Get(EventRef{"TH", "police", eventID(without)}.In(TypeReview)); found {
+			t.Errorf("event %d is in the calendar without a date", without)
+		}
+	}
+	s.says("TH", "police", "2025-05-30", reviewed("2025-12-01", eventID(0), eventID(1)))
+	due(0, "2025-12-01", false)
+	due(1, "2025-12-01", false)
+	s.says("TH", "police", "2025-05-31", reviewed("2025-06-01", eventID(1)))
+	due(1, "2025-06-01", true) // an earlier date is a newer word
+	s.says("TH", "police", "2025-06-01", erased(eventID(1)))
+	due(1, "2025-06-01", false)
+	e := about[Erasure](s, TypeErasure, 1)
+	if len(e.Claims) != 1 || e.Claims[0].Revision != 2 || e.Claims[0].Batch != digestText(bytes.Repeat([]byte{1}, 32)) || e.Claims[0].Record != digestText(bytes.Repeat([]byte{2}, 32)) {
+		t.Errorf("erasure %+v", e)
+	}
+	s.says("TH", "police", "2025-06-02", reviewed("2025-06-01", eventID(1)))
+	due(1, "2025-06-01", false) // nothing of it is left to look at
+}
+
+func TestRelease(t *testing.T) {
+	s := newStory(t)
+	data := envelope("TH", "police")
+	m := released("CN", data)
+	m.Subject = "evt.pair.TH.police.site.reported"
+	s.says("TH", "police", "2025-02-12", m)
+	id := releasedID.String()
+	r := read[Release](s, TypeRelease, "TH.police."+id)
+	if !cmp.Equal(r.To, []string{"CN"}) || r.Claims[0].Envelope != event.DigestOf(data).String() || !cmp.Equal(r.Claims[0].Compartments, []string{"case", "identity"}) {
+		t.Errorf("release %+v", r)
+	}
+	got, ok := ReleasedBy(saidBy(3, "TH", "police", "2025-02-12", m))
+	if !ok || got.Event != (EventRef{"TH", "police", id}) || got.To != "CN" || got.Index != 4 || !bytes.Equal(got.Envelope, data) {
+		t.Errorf("ReleasedBy: %+v, %v", got, ok)
+	}
+	// Who reads it here is only who it was released to: only they have to answer its recall.
+	s.says("TH", "police", "2025-02-13", recalled("RC-1", id))
+	recall := read[Recall](s, TypeRecall, "TH.police.RC-1")
+	if !cmp.Equal(recall.Expected, []string{"CN"}) {
+		t.Errorf("expected %v", recall.Expected)
+	}
+}
+
+// Nobody decides on another agency's event, by whichever kind.
+func TestAdversary_K06_ControlOfAnothersEvent(t *testing.T) {
+	other := released("KH", envelope("TH", "police"))
+	other.Subject = "evt.pair.TH.police.site.reported"
+	for name, content := range map[string]proto.Message{
+		"erased": erased(eventID(0)), "recalled": recalled("RC-1", eventID(0)), "reviewed": reviewed("2025-03-01", eventID(0)), "released": other,
+	} {
+		for by, agency := range map[string]string{"MM": "police", "TH": "ministry"} {
+			t.Run(name+" by "+by+" "+agency, func(t *testing.T) {
+				s := newStory(t)
+				s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"})
+				before, _, _ := s.cabinet.Get(Ref{TypeEvent, eventID(0)})
+				change := s.says(by, agency, "2025-02-13", content)
+				if len(change.Breaches) != 1 || change.Breaches[0].Code != BreachAuthority {
+					t.Errorf("breaches %+v", change.Breaches)
+				}
+				after, _, _ := s.cabinet.Get(Ref{TypeEvent, eventID(0)})
+				if !bytes.Equal(before, after) {
+					t.Errorf("what became of the event changed:\n%s\n%s", before, after)
+				}
+				for _, ref := range change.Touched {
+					switch ref.Type {
+					case TypeReview, TypeErasure, TypeRelease:
+						t.Errorf("it has an effect: %v", ref)
+					case TypeRecall:
+						if r := read[Recall](s, TypeRecall, ref.ID); len(r.Events)+len(r.Expected) > 0 {
+							t.Errorf("it has an effect: %+v", r)
+						}
+					}
+				}
+				if _, ok := ReleasedBy(saidBy(1, by, agency, "2025-02-13", content)); ok {
+					t.Error("a release by another counts")
+				}
+				for _, ref := range RecalledBy(saidBy(1, by, agency, "2025-02-13", content)) {
+					if ref == (EventRef{"TH", "police", eventID(0)}) {
+						t.Error("a recall by another names the event as its own")
+					}
+				}
+			})
+		}
+	}
+}
