@@ -12,6 +12,10 @@ import (
 // subject it was stored under, and the digest of its bytes. The index is inside,
 // so that no leaf can stand in for another with the same content.
 func LeafHash(index uint64, subject string, data []byte) Hash {
-	digest := sha256.Sum256(data)
+	return LeafHashOf(index, subject, sha256.Sum256(data))
+}
+
+// LeafHashOf is LeafHash of a message whose digest is known.
+func LeafHashOf(index uint64, subject string, digest [sha256.Size]byte) Hash {
 	return tlog.RecordHash(pae.Encode(pae.Leaf, pae.Uint64(index), []byte(subject), digest[:]))
 }

@@ -17,8 +17,9 @@ import (
 // was stored and never signed, or at a sequence that was used again.
 type stray struct {
 	holding.Message
-	class  int
-	digest [sha256.Size]byte
+	class   int
+	digest  [sha256.Size]byte
+	content [sha256.Size]byte // digest of the data alone
 }
 
 // The classes of strays, in the order in which they are taken along: what came
@@ -28,14 +29,12 @@ const (
 	after = iota
 	instead
 	unplaced
+	isLeaf // no stray at all
 )
 
 func (s stray) compare(t stray) int {
 	return cmp.Or(cmp.Compare(s.class, t.class), cmp.Compare(s.Index, t.Index))
 }
-
-// maxTries bounds how many strays are tried at leaves without a message.
-const maxTries = 4 << 20
 
 // proves reports whether a message is the leaf at its index.
 func (l *Log) proves(m holding.Message) bool {
@@ -46,32 +45,15 @@ func (l *Log) proves(m holding.Message) bool {
 func (l *Log) classify(ctx context.Context) error {
 	charter := Source{Name: "the charter", Open: func(context.Context) (Records, error) { return &single{l.charter}, nil }}
 	seen := map[[sha256.Size]byte]int{} // places in strays
+	var all []*bringer
 	for _, s := range append([]Source{charter}, l.sources...) {
+		by := &bringer{name: s.Name, left: l.limits.strays, labels: map[string][]int{}, has: map[int]bool{}}
+		all = append(all, by)
 		err := s.each(ctx, func(r holding.Record) error {
-			m := r.Message
-			if m == nil {
-				return nil
-			}
-			class := unplaced
-			switch {
-			case m.Known && m.Index >= l.Size():
-				class = after
-			case m.Known && l.proves(*m):
-				if s.Damaged && !l.survived[m.Index] {
-					l.survived[m.Index], l.survivors = true, l.survivors+1
+			if m := r.Message; m != nil {
+				if class := l.class(s, *m); class != isLeaf {
+					l.keep(by, stray{*m, class, digestOf(*m), sha256.Sum256(m.Data)}, seen)
 				}
-				l.present[m.Index] = true
-				l.leaves[m.Index].label = l.place(verdict.Label(m.Subject))
-				return nil
-			case m.Known:
-				class = instead
-			}
-			found := stray{*m, class, digestOf(*m)}
-			if place, ok := seen[found.digest]; !ok {
-				seen[found.digest] = len(l.strays)
-				l.strays = append(l.strays, found)
-			} else if found.compare(l.strays[place]) < 0 {
-				l.strays[place] = found
 			}
 			return nil
 		})
@@ -79,8 +61,54 @@ func (l *Log) classify(ctx context.Context) error {
 			return err
 		}
 	}
-	l.try()
+	for _, by := range all {
+		l.try(by)
+	}
 	return nil
+}
+
+// class is what a message is to the log.
+func (l *Log) class(from Source, m holding.Message) int {
+	switch {
+	case !m.Known:
+		return unplaced
+	case m.Index >= l.Size():
+		return after
+	case !l.proves(m):
+		return instead
+	}
+	if from.Damaged && !l.survived[m.Index] {
+		l.survived[m.Index], l.survivors = true, l.survivors+1
+	}
+	l.present[m.Index] = true
+	l.leaves[m.Index].label = l.place(verdict.Label(m.Subject))
+	return isLeaf
+}
+
+// keep keeps a stray once, whoever brings it.
+func (l *Log) keep(by *bringer, found stray, seen map[[sha256.Size]byte]int) {
+	place, ok := seen[found.digest]
+	if !ok || !by.has[place] {
+		bytes := 0 // in memory for another already
+		if !ok {
+			bytes = size(found.Message)
+		}
+		if !by.left.spend(bytes) {
+			l.leftOut["messages of "+by.name+" that are on no leaf, and were not looked at: it has brought too many"]++
+			return
+		}
+	}
+	if !ok {
+		place = len(l.strays)
+		seen[found.digest] = place
+		l.strays = append(l.strays, found)
+	}
+	if !by.has[place] {
+		by.took(place, verdict.Label(found.Subject))
+	}
+	if found.compare(l.strays[place]) < 0 {
+		l.strays[place] = found
+	}
 }
 
 // digestOf is that of subject and content.
@@ -88,26 +116,25 @@ func digestOf(m holding.Message) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%d %s%s", len(m.Subject), m.Subject, m.Data))
 }
 
-// try looks whether a stray is the leaf at another index, where nobody has a message:
-// a publisher that was not answered does not know where its event lies.
-func (l *Log) try() {
+// try looks whether what one party has brought is the leaf at another index, where
+// nobody has a message: a publisher that was not answered does not know where its
+// event lies.
+func (l *Log) try(by *bringer) {
 	tries := 0
 	for at, present := range l.present {
-		if present {
+		if present || len(by.places) == 0 {
 			continue
 		}
 		index := uint64(at)
-		for _, s := range l.strays {
-			if known := l.label(index); known != holding.Unknown && known != verdict.Label(s.Subject) {
-				continue
-			}
-			if tries++; tries > maxTries {
+		for _, place := range by.of(l.label(index)) {
+			if tries++; tries > l.limits.tries {
+				l.leftOut["messages of "+by.name+" that are on no leaf, and were not tried at all leaves: it has brought too many"] += uint64(len(by.places))
 				return
 			}
-			m := holding.Message{Index: index, Known: true, Subject: s.Subject, Data: s.Data}
-			if l.proves(m) {
-				l.present[at], l.found[index] = true, m
-				l.leaves[at].label = l.place(verdict.Label(m.Subject))
+			s := l.strays[place]
+			if translog.LeafHashOf(index, s.Subject, s.content) == l.leaves[index].hash {
+				l.present[at], l.found[index] = true, holding.Message{Index: index, Known: true, Subject: s.Subject, Data: s.Data}
+				l.leaves[at].label = l.place(verdict.Label(s.Subject))
 				break
 			}
 		}

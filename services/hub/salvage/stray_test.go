@@ -160,3 +160,67 @@ func FuzzSurvey(f *testing.F) {
 		w.readable(log)
 	})
 }
+
+// Whoever brings far too much takes nothing away from what others bring, and hears
+// what was not looked at.
+func TestEachHolderHasItsOwnBounds(t *testing.T) {
+	w := told(t)
+	few := limits{strays: ration{8, 1 << 14}, updates: ration{4, 1 << 14}, notes: 3, tries: 40}
+	hostile := source{"hostile", nil}
+	for i := range 20 {
+		junk := holding.Message{Subject: w.messages[3].Subject, Data: fmt.Appendf(nil, "junk %d", i)}
+		hostile.records = append(hostile.records, nowhere(junk))
+	}
+	flood := hostile.with(nowhere(w.messages[3])) // it has the honest one too, and behind its junk
+	for i := range 9 {
+		flood.records = append([]holding.Record{at(uint64(20-i), holding.Message{Subject: "reg.charter.amended", Data: []byte{byte(i)}})}, flood.records...)
+	}
+	large := source{"large", []holding.Record{nowhere(holding.Message{Subject: w.messages[3].Subject, Data: make([]byte, 1<<14)})}}
+	blind := w.desk("desk XC", 7, 7)
+	honest := source{"publisher XB/border", []holding.Record{nowhere(w.messages[3]), nowhere(w.messages[6])}}
+	for name, sources := range map[string][]Source{
+		"hostile first": {flood.of(), large.of(), blind.of(), honest.of()},
+		"hostile last":  {honest.of(), blind.of(), large.of(), flood.of()},
+	} {
+		l, err := survey(t.Context(), w.book.Charter, few, sources)
+		must(t, err)
+		same(t, name+": lost", []Range(nil), l.Lost())
+		same(t, name+": carried", 0, len(l.Carried()))
+		left := map[string]uint64{}
+		for _, out := range l.LeftOut() {
+			left[out.Reason] = out.Count
+		}
+		for reason, count := range map[string]uint64{
+			"messages of hostile that are on no leaf, and were not looked at: it has brought too many":             22, // of 30
+			"messages of large that are on no leaf, and were not looked at: it has brought too many":               1,
+			"messages for everybody of hostile that were not looked at for the registry: it has brought too many": 5, // of 9
+		} {
+			same(t, name+": "+reason, count, left[reason])
+		}
+	}
+	// Tries are each holder's own as well.
+	few.strays, few.tries = ration{64, 1 << 16}, 5
+	l, err := survey(t.Context(), w.book.Charter, few, []Source{hostile.of(), blind.of(), honest.of()})
+	must(t, err)
+	same(t, "lost", []Range(nil), l.Lost())
+	same(t, "what was not tried", LeftOut{"messages of hostile that are on no leaf, and were not tried at all leaves: it has brought too many", 20}, l.LeftOut()[0])
+}
+
+// Of many notes of one holder the newest are looked at.
+func TestNewestNotesOfAHolderCount(t *testing.T) {
+	w := told(t)
+	few := generous
+	few.notes = 3
+	newest := w.cosign("XA", w.sign(), 9)
+	flood := source{"hostile", nil}
+	for range 50 {
+		flood.records = append(flood.records, holding.Record{Cosignature: []byte("junk")}, holding.Record{Leaves: &logv1.Leaves{Start: 3, Checkpoint: w.notes[0].text}})
+	}
+	l, err := survey(t.Context(), w.book.Charter, few, []Source{flood.with(newest).of(), w.desk("desk XA", 9, 9).with(w.cosign("XB", w.sign(), 5)).of()})
+	must(t, err)
+	same(t, "cosignatures", 2, len(l.Cosignatures()))
+	same(t, "left out", []LeftOut{
+		{"checkpoints of hostile that are older than its newest", 47}, {"cosignatures of hostile that are older than its newest", 48},
+		{"cosignatures that do not verify", 2},
+	}, l.LeftOut())
+}

@@ -12,12 +12,12 @@ import (
 	"github.com/tripoint/tripoint/pkg/holding"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/translog"
-	"github.com/tripoint/tripoint/pkg/verdict"
 )
 
 // Log is a log as its parties' holdings prove it.
 type Log struct {
 	charter registry.Charter
+	limits  limits
 	sources []Source
 
 	updates map[uint64][]holding.Message // by index: messages for everybody that somebody says stand there
@@ -56,16 +56,22 @@ type claim struct {
 // Survey reads all holdings and finds the longest log that is proven. Errors:
 // *Fork, *Short, and those that say what is wrong with which holding.
 func Survey(ctx context.Context, charter registry.Charter, sources ...Source) (*Log, error) {
+	return survey(ctx, charter, generous, sources)
+}
+
+func survey(ctx context.Context, charter registry.Charter, bounds limits, sources []Source) (*Log, error) {
 	l := &Log{
-		charter: charter, sources: sources, updates: map[uint64][]holding.Message{}, places: map[string]uint32{},
+		limits: bounds, charter: charter, sources: sources, updates: map[uint64][]holding.Message{}, places: map[string]uint32{},
 		found: map[uint64]holding.Message{}, leftOut: map[string]uint64{}, state: registry.New(charter.Digest),
 	}
 	founding := holding.Message{Known: true, Subject: registry.FoundingSubject, Data: charter.Message}
 	l.updates[0] = []holding.Message{founding}
 	for _, s := range sources {
-		if err := s.each(ctx, func(r holding.Record) error { return l.gather(s, r) }); err != nil {
+		first := &gathering{log: l, from: s.Name, updates: l.limits.updates}
+		if err := s.each(ctx, func(r holding.Record) error { first.take(r); return nil }); err != nil {
 			return nil, err
 		}
+		first.end()
 	}
 	for _, damaged := range []bool{false, true} { // what is damaged may need the leaves of the others
 		for _, s := range sources {
@@ -106,24 +112,6 @@ func (l *Log) place(label string) uint32 {
 		l.labels = append(l.labels, label)
 	}
 	return at
-}
-
-// gather takes from a first reading what the others need.
-func (l *Log) gather(from Source, r holding.Record) error {
-	switch {
-	case r.Cosignature != nil:
-		l.notes = append(l.notes, claim{from.Name, r.Cosignature})
-	case r.Leaves != nil && len(r.Leaves.GetHashes()) == 0:
-		l.claimed = append(l.claimed, claim{from.Name, r.Leaves.GetCheckpoint()})
-	case r.Message != nil && r.Message.Known && verdict.Label(r.Message.Subject) == "":
-		same := func(m holding.Message) bool {
-			return m.Subject == r.Message.Subject && bytes.Equal(m.Data, r.Message.Data)
-		}
-		if at := r.Message.Index; !slices.ContainsFunc(l.updates[at], same) {
-			l.updates[at] = append(l.updates[at], *r.Message)
-		}
-	}
-	return nil
 }
 
 // updateAt is the message for everybody that is the leaf at an index.
