@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/tripoint/tripoint/pkg/holding"
 	"github.com/tripoint/tripoint/pkg/registry"
@@ -26,7 +25,11 @@ func Export(ctx context.Context, config Config, to io.Writer) error {
 }
 
 func export(ctx context.Context, config Config, to io.Writer) error {
-	j, err := journal.Read(ctx, filepath.Join(config.Directory, "journal.db"))
+	path, err := journalOf(config.Directory)
+	if err != nil {
+		return err
+	}
+	j, err := journal.Read(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Restoration struct {
 	AcceptLoss bool      // go on where messages of the log are lost for good
 	DryRun     bool      // only find out what would be restored
 	Time       time.Time // when: it is written into the log
+	Absent     []string  // parties of whom nothing was there to be given; they are named with whatever comes of it
 }
 
 // Restored is what became of the log. Its JSON form is printed by the command.
@@ -38,6 +39,7 @@ type Restored struct {
 	Carried   uint64            `json:"carried_over"` // messages that were stored and never signed, and go on after them
 	Keys      uint64            `json:"keys"`         // key records that were left
 	LeftOut   []salvage.LeftOut `json:"left_out"`     // what was brought and counts for nothing
+	Absent    []string          `json:"absent"`       // parties that should have brought something, and of whom nothing was there
 	Cut       uint64            `json:"cut"`          // leaves that the notary signed, by the damaged streams, where nobody has them all; 0: no more than log_size
 	Unread    string            `json:"unread"`       // why what was left of the streams could not be read; empty: it could, or nothing was left
 	Damaged   string            `json:"damaged"`      // the directory with the streams of before; empty: there were none
@@ -114,7 +116,11 @@ func restore(ctx context.Context, r *restoring) (Restored, error) {
 	} else if !r.how.DryRun || !errors.Is(err, fs.ErrNotExist) { // a hub of which nothing is left may be asked about
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
+	r.done.Absent = append([]string{}, r.how.Absent...)
 	done, err := run(ctx)
+	if err != nil && len(r.how.Absent) > 0 {
+		err = fmt.Errorf("%w. Nothing was there of: %s", err, strings.Join(r.how.Absent, ", "))
+	}
 	if err != nil {
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}

@@ -3,8 +3,10 @@ package pilot
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tripoint/tripoint/pkg/checkup"
 	"github.com/tripoint/tripoint/pkg/keyfile"
@@ -30,14 +32,23 @@ func Examine(ctx context.Context, data string) ([]checkup.Check, error) {
 	if err != nil {
 		return []checkup.Check{checkup.Bad("charter", "every role is judged by it: restore it from a member's copy, or begin a new pilot", "%v", err)}, nil
 	}
-	e := examiner{layout: layout, charter: charter}
+	voices, countries, err := layout.everybody(charter)
+	if err != nil {
+		return nil, err
+	}
+	state, err := charter.State()
+	if err != nil {
+		return nil, err
+	}
+	_, hasRun := os.Stat(layout.brokerSecret()) // it is made first at the first start
+	e := examiner{layout: layout, charter: charter, state: state, hasRun: hasRun == nil}
 	checks := []checkup.Check{keyfile.ExamineAll("roots", filepath.Join(data, "roots"))}
 	checks = append(checks, e.hub()...)
 	checks = append(checks, e.notary(ctx)...)
-	for _, v := range layout.voices() {
+	for _, v := range voices {
 		checks = append(checks, e.publisher(ctx, v)...)
 	}
-	for _, country := range layout.countries() {
+	for _, country := range countries {
 		checks = append(checks, e.desk(ctx, country)...)
 	}
 	return checks, nil
@@ -46,7 +57,28 @@ func Examine(ctx context.Context, data string) ([]checkup.Check, error) {
 type examiner struct {
 	layout  Layout
 	charter registry.Charter
-	url     string // of the hub; empty: it is stopped
+	state   registry.State // as the charter founds it
+	hasRun  bool           // the pilot: then all whom the charter names have
+	url     string         // of the hub; empty: it is stopped
+}
+
+// gone says of a party of a pilot that has run that its directory or its file is not
+// there any more; what a role says of itself is then that it has not begun yet.
+func (e *examiner) gone(checks []checkup.Check, row, directory, file, hint string) []checkup.Check {
+	if !e.hasRun {
+		return checks
+	}
+	if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
+		missing := checkup.Bad("directory", hint, "%s is gone: the charter names whose it is, and this pilot has run", directory)
+		checks = slices.DeleteFunc(checks, func(c checkup.Check) bool { return c.Name == missing.Name })
+		return append([]checkup.Check{missing}, checks...)
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		missing := checkup.Bad(row, hint, "%s is gone: this pilot has run", file)
+		checks = slices.DeleteFunc(checks, func(c checkup.Check) bool { return c.Name == row })
+		return append(checks, missing)
+	}
+	return checks
 }
 
 func (e *examiner) hub() []checkup.Check {
@@ -80,6 +112,8 @@ func (e *examiner) notary(ctx context.Context) []checkup.Check {
 	if key != nil {
 		checks = append(checks, notary.Examine(ctx, notary.Config{Directory: e.layout.notary(), Charter: e.charter, Key: key})...)
 	}
+	checks = e.gone(checks, "leaves", e.layout.notary(), e.layout.leaves(),
+		"bring it back from a copy; without one the notary reads the stream again, and signs on only where it comes to what was published")
 	return checkup.Under("notary", append(checks, e.reached(ctx, stream.NotaryUser)...))
 }
 
@@ -90,6 +124,10 @@ func (e *examiner) publisher(ctx context.Context, v voice) []checkup.Check {
 		checks = append(checks, publisher.Examine(ctx, publisher.Config{
 			Country: v.Country, Agency: v.Agency, Directory: e.layout.publisher(v), Charter: e.charter, Key: key})...)
 	}
+	if a, named := e.state.Agency(v.Country, v.Agency); named && a.Retired == 0 {
+		checks = e.gone(checks, "outbox", e.layout.publisher(v), e.layout.outbox(v),
+			"bring it back from a copy: what waited there was accepted and may be nowhere else; without one have the root of the country enrol a new key")
+	}
 	return checkup.Under("publisher "+v.String(), append(checks, e.reached(ctx, stream.PublisherUser(v.Country, v.Agency))...))
 }
 
@@ -99,6 +137,10 @@ func (e *examiner) desk(ctx context.Context, country string) []checkup.Check {
 	if key != nil {
 		checks = append(checks, desk.Examine(ctx, desk.Config{
 			Country: country, Directory: e.layout.desk(country), Charter: e.charter, MirrorKey: key})...)
+	}
+	if _, named := e.state.Member(country); named {
+		checks = e.gone(checks, "journal", e.layout.desk(country), e.layout.journal(country),
+			"bring it back from a copy; a journal that is lost takes a new mirror key, which the root of the country enrols")
 	}
 	return checkup.Under("desk "+country, append(checks, e.reached(ctx, stream.DeskUser(country))...))
 }

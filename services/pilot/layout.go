@@ -22,17 +22,21 @@ func (l Layout) holdings() string { return l.at("holdings") }
 func (l Layout) root(country string) string { return l.at("roots", country+".key") }
 
 func (l Layout) hub() string                    { return l.at("hub") }
+func (l Layout) brokerSecret() string           { return l.at("hub", "keys", "broker.key") }
 func (l Layout) credentials(user string) string { return l.at("hub", "credentials", user+".creds") }
 
 func (l Layout) notary() string    { return l.at("notary") }
 func (l Layout) notaryKey() string { return l.at("notary", "notary.key") }
+func (l Layout) leaves() string    { return l.at("notary", "hashes") }
 
 func (l Layout) publisher(v voice) string      { return l.at("publishers", v.Country+"-"+v.Agency) }
 func (l Layout) publisherKey(v voice) string   { return filepath.Join(l.publisher(v), "publisher.key") }
 func (l Layout) publisherToken(v voice) string { return filepath.Join(l.publisher(v), "token") }
+func (l Layout) outbox(v voice) string         { return filepath.Join(l.publisher(v), "outbox.db") }
 
 func (l Layout) desk(country string) string      { return l.at("desks", country) }
 func (l Layout) mirrorKey(country string) string { return filepath.Join(l.desk(country), "mirror.key") }
+func (l Layout) journal(country string) string   { return filepath.Join(l.desk(country), "journal.db") }
 
 // voice is one agency, and so one publisher.
 type voice struct{ Country, Agency string }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/keyfile"
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
 	"github.com/tripoint/tripoint/services/desk"
@@ -248,4 +249,21 @@ func (l Layout) countries() []string {
 		all = append(all, filepath.Base(filepath.Dir(key)))
 	}
 	return all
+}
+
+// everybody are the agencies and countries that have a part here: those that the
+// charter names, whether anything of theirs is left or not, and those whose keys lie
+// here. Both in a fixed order.
+func (l Layout) everybody(charter registry.Charter) (voices []voice, countries []string, err error) {
+	state, err := charter.State()
+	if err != nil {
+		return nil, nil, err
+	}
+	voices, countries = l.voices(), append(l.countries(), state.Countries()...)
+	for _, a := range state.Agencies() {
+		voices = append(voices, voice{a.Country, a.ID})
+	}
+	slices.SortFunc(voices, func(a, b voice) int { return strings.Compare(a.String(), b.String()) })
+	slices.Sort(countries)
+	return slices.Compact(voices), slices.Compact(countries), nil
 }

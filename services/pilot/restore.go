@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
@@ -33,15 +34,21 @@ func Restore(ctx context.Context, data string, how hub.Restoration, log *slog.Lo
 		return hub.Restored{}, err
 	}
 	defer lock.Close()
-	// What a restoration that was broken off has left is of no use: all may hold more by now.
-	if err := os.RemoveAll(layout.holdings()); err != nil {
-		return hub.Restored{}, err
+	holdings := layout.holdings()
+	if how.DryRun {
+		holdings, err = os.MkdirTemp(data, "holdings-dry-run-")
+	} else { // what a restoration that was broken off has left is of no use: all may hold more by now
+		err = errors.Join(os.RemoveAll(holdings), os.MkdirAll(holdings, 0o700))
 	}
-	defer os.RemoveAll(layout.holdings())
-	files, err := layout.export(ctx, charter)
 	if err != nil {
 		return hub.Restored{}, err
 	}
+	defer os.RemoveAll(holdings)
+	files, absent, err := layout.export(ctx, charter, holdings)
+	if err != nil {
+		return hub.Restored{}, err
+	}
+	how.Absent = absent
 	var sources []salvage.Source
 	for _, file := range files {
 		sources = append(sources, salvage.File(file, charter))
@@ -52,33 +59,35 @@ func Restore(ctx context.Context, data string, how hub.Restoration, log *slog.Lo
 	return hub.Restore(ctx, hub.Config{Directory: layout.hub(), Lock: keyfile.Unsealed, Charter: charter, Logger: log}, how, sources...)
 }
 
-// export has every party hand over what it holds, each in a file.
-func (l Layout) export(ctx context.Context, charter registry.Charter) (files []string, err error) {
-	if err := os.MkdirAll(l.holdings(), 0o700); err != nil {
-		return nil, err
+// export has every party hand over what it holds, each in a file; absent are those
+// that have nothing here: they have never run, or what they had is gone.
+func (l Layout) export(ctx context.Context, charter registry.Charter, to string) (files, absent []string, err error) {
+	voices, countries, err := l.everybody(charter)
+	if err != nil {
+		return nil, nil, err
 	}
-	add := func(name string, export func(io.Writer) error) {
-		path := filepath.Join(l.holdings(), name)
-		failed := exportFile(path, export)
-		if errors.Is(failed, fs.ErrNotExist) {
-			return // it has never run
+	add := func(party, holds string, export func(io.Writer) error) {
+		if _, missing := os.Stat(holds); errors.Is(missing, fs.ErrNotExist) {
+			absent = append(absent, party)
+			return
 		}
-		err, files = errors.Join(err, failed), append(files, path)
+		path := filepath.Join(to, strings.NewReplacer(" ", "-", "/", "-").Replace(party))
+		err, files = errors.Join(err, exportFile(path, export)), append(files, path)
 	}
-	add("notary", func(to io.Writer) error {
+	add("notary", l.leaves(), func(to io.Writer) error {
 		return notary.Export(ctx, notary.Config{Directory: l.notary(), Charter: charter}, to)
 	})
-	for _, country := range l.countries() {
-		add("desk-"+country, func(to io.Writer) error {
+	for _, country := range countries {
+		add("desk "+country, l.journal(country), func(to io.Writer) error {
 			return desk.Export(ctx, desk.Config{Country: country, Directory: l.desk(country), Charter: charter}, to)
 		})
 	}
-	for _, v := range l.voices() {
-		add("publisher-"+v.Country+"-"+v.Agency, func(to io.Writer) error {
+	for _, v := range voices {
+		add("publisher "+v.String(), l.outbox(v), func(to io.Writer) error {
 			return publisher.Export(ctx, publisher.Config{Country: v.Country, Agency: v.Agency, Directory: l.publisher(v), Charter: charter}, to)
 		})
 	}
-	return files, err
+	return files, absent, err
 }
 
 func exportFile(path string, export func(io.Writer) error) error {

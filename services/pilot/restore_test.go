@@ -3,8 +3,11 @@ package pilot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +106,41 @@ func TestLostStreamsAreRestoredByOneCommand(t *testing.T) {
 		t.Errorf("%d events with root %s, findings %v", after.Events, after.Checkpoint.Root, after.Findings)
 	}
 	goesOn(t, data, 1)
+}
+
+// Whose files are gone is named, also where the restoration succeeds without them.
+func TestRestorationNamesWhoHasNothing(t *testing.T) {
+	data := t.TempDir()
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	for _, gone := range []string{"hub/streams", "desks/MM", "publishers/TH-border/outbox.db"} {
+		remove(t, filepath.Join(data, filepath.FromSlash(gone)))
+	}
+	// A dry run leaves the holdings of one that was broken off where they are.
+	broken := filepath.Join(data, "holdings", "notary")
+	if err := os.MkdirAll(filepath.Dir(broken), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(broken, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"desk MM", "publisher TH/border"}
+	dry, err := pilot.Restore(t.Context(), data, hub.Restoration{DryRun: true}, nil)
+	if diff := cmp.Diff(want, dry.Absent); err != nil || diff != "" {
+		t.Errorf("error %v, absent (-want +got):\n%s", err, diff)
+	}
+	if left, err := filepath.Glob(filepath.Join(data, "holdings*", "*")); err != nil || !slices.Equal(left, []string{broken}) {
+		t.Errorf("after a dry run there are holdings %v, error %v", left, err)
+	}
+	if done := restore(t, data); !slices.Equal(done.Absent, want) || len(done.Lost) != 0 {
+		t.Errorf("restored as %+v", done)
+	}
+	// Where messages are missing, they may be with who is named.
+	remove(t, streams(data))
+	remove(t, filepath.Join(data, "desks"))
+	_, err = pilot.Restore(t.Context(), data, hub.Restoration{}, nil)
+	if loss := (*hub.Loss)(nil); !errors.As(err, &loss) || !strings.HasSuffix(err.Error(), "Nothing was there of: desk CN, desk MM, desk TH, publisher TH/border") {
+		t.Errorf("%v", err)
+	}
 }
 
 // Before the notary has signed them, events are stored, two desks have them and one

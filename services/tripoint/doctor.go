@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tripoint/tripoint/pkg/checkup"
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -100,6 +101,8 @@ func examineNotary(ctx context.Context, s settings, lock keyfile.Lock) []checkup
 	checks = append(checks, found...)
 	if key != nil {
 		checks = append(checks, notary.Examine(ctx, notary.Config{Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds})...)
+	} else {
+		checks = append(checks, s.examineDirectory()...)
 	}
 	return append(checks, s.examineHub(ctx, stream.NotaryUser)...)
 }
@@ -111,6 +114,8 @@ func examinePublisher(ctx context.Context, s settings, lock keyfile.Lock) []chec
 	if key != nil {
 		checks = append(checks, publisher.Examine(ctx, publisher.Config{
 			Country: s.Country, Agency: s.Agency, Directory: s.Directory, Charter: s.charter, Key: key, NextKey: next, SecondKeys: seconds})...)
+	} else {
+		checks = append(checks, s.examineDirectory()...)
 	}
 	return append(checks, s.examineHub(ctx, stream.PublisherUser(s.Country, s.Agency))...)
 }
@@ -120,6 +125,8 @@ func examineDesk(ctx context.Context, s settings, lock keyfile.Lock) []checkup.C
 	if key != nil {
 		checks = append(checks, desk.Examine(ctx, desk.Config{
 			Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next})...)
+	} else {
+		checks = append(checks, s.examineDirectory()...)
 	}
 	return append(checks, s.examineHub(ctx, stream.DeskUser(s.Country))...)
 }
@@ -179,6 +186,13 @@ func (s settings) examineKeys(lock keyfile.Lock) (key, next crypto.Signer, check
 		checks = append(checks, check)
 	}
 	return key, next, checks
+}
+
+// examineDirectory says of a role whose key is not to be had, and which cannot be
+// examined without it, whether its directory is there.
+func (s settings) examineDirectory() []checkup.Check {
+	checks, _ := daemon.Examine(s.Directory)
+	return checks
 }
 
 // examineSeconds opens the second keys that the configuration has.

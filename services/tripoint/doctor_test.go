@@ -203,3 +203,50 @@ func TestDoctorOfOneRole(t *testing.T) {
 	o.calls(2, "say --config FILE", "desk", "alarms")
 	o.calls(2, "want table, json or ndjson", "doctor", "--output", "xml")
 }
+
+// What a party had is gone, with or without its key: the doctor says whose.
+func TestDoctorSaysWhatIsGone(t *testing.T) {
+	o := newOffice(t)
+	if err := os.Chmod(o.data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ gone, row, hint string }{
+		{"desks/TH", "desk TH: directory", "mirror key"},
+		{"desks/MM/journal.db", "desk MM: journal", "mirror key"},
+		{"publishers/TH-border", "publisher TH/border: directory", "accepted"},
+		{"publishers/MM-border/outbox.db", "publisher MM/border: outbox", "accepted"},
+		{"notary/hashes", "notary: leaves", "reads the stream again"},
+	} {
+		path := filepath.Join(o.data, filepath.FromSlash(c.gone))
+		if err := os.Rename(path, path+".aside"); err != nil {
+			t.Fatal(err)
+		}
+		row, there := o.doctor(3, "--data", o.data)[c.row]
+		if !there || row.OK || !strings.Contains(row.Detail, path) || !strings.Contains(row.Hint, c.hint) {
+			t.Errorf("%s is gone: %+v", c.gone, row)
+		}
+		if err := os.Rename(path+".aside", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.doctor(0, "--data", o.data)
+
+	// A role of its own whose directory is gone, its key with it or not.
+	for _, key := range []string{"keys/mirror.key", "desks/TH/mirror.key"} {
+		for _, role := range []string{"desk", "publisher", "notary", "hub"} {
+			f := file{Country: "TH", Agency: "border", Directory: filepath.Join(o.data, "gone"), Charter: filepath.Join(o.data, "charter"),
+				Key: filepath.Join(o.data, filepath.FromSlash(key)), Unsealed: true, Listen: "127.0.0.1:0"}
+			text, err := yaml.Marshal(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), role+".yaml")
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if row, there := o.doctor(3, role, "--config", path)["directory"]; !there || row.OK || row.Hint == "" {
+				t.Errorf("%s with key %s: %+v", role, key, row)
+			}
+		}
+	}
+}

@@ -164,6 +164,9 @@ func (r *restoring) print(to io.Writer, done hub.Restored, err error) error {
 	for _, left := range done.LeftOut {
 		fmt.Fprintf(text, "Left out: %d %s.\n", left.Count, left.Reason)
 	}
+	if len(done.Absent) > 0 {
+		fmt.Fprintf(text, "Nothing was there of: %s. Whoever has run has lost its files: bring them back before its next start.\n", strings.Join(done.Absent, ", "))
+	}
 	if done.Unread != "" {
 		fmt.Fprintf(text, "What was left of the streams could not be read: %s.\n", done.Unread)
 	}

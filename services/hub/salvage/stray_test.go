@@ -191,8 +191,8 @@ func TestEachHolderHasItsOwnBounds(t *testing.T) {
 			left[out.Reason] = out.Count
 		}
 		for reason, count := range map[string]uint64{
-			"messages of hostile that are on no leaf, and were not looked at: it has brought too many":             22, // of 30
-			"messages of large that are on no leaf, and were not looked at: it has brought too many":               1,
+			"messages of hostile that are on no leaf, and were not looked at: it has brought too many":            22, // of 30
+			"messages of large that are on no leaf, and were not looked at: it has brought too many":              1,
 			"messages for everybody of hostile that were not looked at for the registry: it has brought too many": 5, // of 9
 		} {
 			same(t, name+": "+reason, count, left[reason])
