@@ -144,3 +144,34 @@ func (h *house) until(ctx context.Context, what string, holds func() bool) {
 		}
 	}
 }
+
+// stored are all messages of the running hub's event stream, straight from it: past
+// publishers, desks and audit.
+func (h *house) stored(ctx context.Context) []stream.Message {
+	h.t.Helper()
+	conn, err := stream.Dial(h.connection(stream.AuditUser))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	reader, err := conn.Reader(ctx, stream.Events, stream.AuditUser)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := reader.Reset(ctx, 1); err != nil {
+		h.t.Fatal(err)
+	}
+	pending, err := reader.Pending(ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var all []stream.Message
+	for uint64(len(all)) < pending { // an empty answer only says that the hub is slow
+		messages, err := reader.Fetch(ctx, 500, time.Second)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		all = append(all, messages...)
+	}
+	return all
+}

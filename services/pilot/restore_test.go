@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -256,31 +255,10 @@ func isStored(t *testing.T, data string, keys ...string) {
 	t.Helper()
 	found := map[string]int{}
 	without(t, data, nil, func(ctx context.Context, h *house) {
-		conn, err := stream.Dial(h.connection(stream.AuditUser))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		reader, err := conn.Reader(ctx, stream.Events, stream.AuditUser)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := reader.Reset(ctx, 1); err != nil {
-			t.Fatal(err)
-		}
-		for {
-			messages, err := reader.Fetch(ctx, 500, time.Second)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(messages) == 0 {
-				return
-			}
-			for _, m := range messages {
-				for _, key := range keys {
-					if bytes.Contains(m.Data, []byte(key)) {
-						found[key]++
-					}
+		for _, m := range h.stored(ctx) {
+			for _, key := range keys {
+				if bytes.Contains(m.Data, []byte(key)) {
+					found[key]++
 				}
 			}
 		}
