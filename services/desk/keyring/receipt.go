@@ -1,0 +1,151 @@
+package keyring
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/event"
+)
+
+// Receipt is the answer that this desk owes to a recall.
+type Receipt struct {
+	Country, Agency string // who recalled
+	Recall          string // its identifier of the recall
+	Audience        string // address to which it was said
+	Index           uint64 // log index of the recall
+	Deadline        string // RFC 3339, as stated
+	Events          []event.ID
+	Destroyed       time.Time // when the view without them stood; zero: not yet
+}
+
+// Owe notes a receipt. It is handed over once Destroyed was called, until Answered.
+// One that is known changes nothing.
+func (r *Ring) Owe(ctx context.Context, owed Receipt) error {
+	var events []byte
+	for _, id := range owed.Events {
+		events = append(events, id[:]...)
+	}
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO receipts (recall, country, agency, audience, idx, deadline, events, destroyed, accepted)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) ON CONFLICT DO NOTHING`,
+			owed.Recall, owed.Country, owed.Agency, owed.Audience, int64(owed.Index), owed.Deadline, append([]byte{}, events...))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting the receipt of recall at %d: %w", owed.Index, err)
+	}
+	return nil
+}
+
+// Destroyed notes that a view stands without anything that recalls up to a log index have closed.
+func (r *Ring) Destroyed(ctx context.Context, now time.Time, upTo uint64) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE receipts SET destroyed = $1 WHERE destroyed = 0 AND idx <= $2", now.Unix(), int64(upTo))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting what was destroyed: %w", err)
+	}
+	return nil
+}
+
+// Answered notes that the agency's publisher has accepted a receipt.
+func (r *Ring) Answered(ctx context.Context, owed Receipt) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE receipts SET accepted = 1 WHERE country = $1 AND agency = $2 AND recall = $3", owed.Country, owed.Agency, owed.Recall)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that a receipt was handed over: %w", err)
+	}
+	return nil
+}
+
+// Owed lists the receipts that were not handed over, in the order of the log.
+func (r *Ring) Owed(ctx context.Context) ([]Receipt, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT recall, country, agency, audience, idx, deadline, events, destroyed FROM receipts WHERE accepted = 0 ORDER BY idx")
+	if err != nil {
+		return nil, fmt.Errorf("reading receipts: %w", err)
+	}
+	defer rows.Close()
+	var all []Receipt
+	for rows.Next() {
+		var owed Receipt
+		var events []byte
+		var destroyed int64
+		if err := rows.Scan(&owed.Recall, &owed.Country, &owed.Agency, &owed.Audience, &owed.Index, &owed.Deadline, &events, &destroyed); err != nil {
+			return nil, fmt.Errorf("reading receipts: %w", err)
+		}
+		for id := range slices.Chunk(events, len(event.ID{})) {
+			owed.Events = append(owed.Events, event.ID(id))
+		}
+		if destroyed > 0 {
+			owed.Destroyed = time.Unix(destroyed, 0).UTC()
+		}
+		all = append(all, owed)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading receipts: %w", err)
+	}
+	return all, nil
+}
+
+// Export is a file that was made here with content of events: what a recall cannot take back.
+type Export struct {
+	Made   time.Time
+	Person string // pseudonym
+	Form   string // what kind of file
+	Events []event.ID
+}
+
+// Exported notes a file that was made.
+func (r *Ring) Exported(ctx context.Context, made Export) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, "INSERT INTO exports (made, person, form) VALUES ($1, $2, $3)", made.Made.Unix(), made.Person, made.Form)
+		if err != nil {
+			return err
+		}
+		number, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		for _, id := range made.Events {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO exported (event, export) VALUES ($1, $2) ON CONFLICT DO NOTHING", id[:], number); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("noting an export: %w", err)
+	}
+	return nil
+}
+
+// Exports counts the files that were made with any of these events.
+func (r *Ring) Exports(ctx context.Context, events []event.ID) (files uint64, err error) {
+	seen := map[int64]bool{}
+	for _, id := range events {
+		rows, err := r.db.QueryContext(ctx, "SELECT export FROM exported WHERE event = $1", id[:])
+		if err != nil {
+			return 0, fmt.Errorf("counting exports: %w", err)
+		}
+		for rows.Next() {
+			var number int64
+			if err := rows.Scan(&number); err != nil {
+				rows.Close()
+				return 0, fmt.Errorf("counting exports: %w", err)
+			}
+			seen[number] = true
+		}
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			return 0, fmt.Errorf("counting exports: %w", err)
+		}
+	}
+	return uint64(len(seen)), nil
+}

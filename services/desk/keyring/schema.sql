@@ -1,0 +1,109 @@
+-- What a desk keeps of key records: its own portions. Rows of pieces and grants go when they
+-- end, and their bytes are overwritten (secure_delete). Times are seconds since 1970.
+
+-- place is where the stream was read up to, and whether the view is a fold of this ring: it
+-- is where folded is changed.
+CREATE TABLE place (
+    only     INTEGER PRIMARY KEY CHECK (only = 1),
+    sequence INTEGER NOT NULL, -- of the last message of KEYS that was looked at
+    changed  INTEGER NOT NULL, -- how often something changed of which an event had been folded
+    folded   INTEGER NOT NULL  -- changed, as it was when the view's fold from zero began
+) STRICT;
+INSERT INTO place (only, sequence, changed, folded) VALUES (1, 0, 1, 0); -- a new ring knows of no fold
+
+-- records are the newest ones by subject. A row stays when all under it has gone: an old record
+-- that is shown again must not take its place.
+CREATE TABLE records (
+    number    INTEGER PRIMARY KEY,
+    subject   TEXT    NOT NULL UNIQUE,
+    batch     BLOB    NOT NULL,
+    country   TEXT    NOT NULL, -- of the origin
+    agency    TEXT    NOT NULL,
+    audience  TEXT    NOT NULL,
+    recipient TEXT    NOT NULL, -- of a release
+    revision  INTEGER NOT NULL,
+    digest    BLOB    NOT NULL,
+    signer    BLOB    NOT NULL, -- key identifier
+    standing  INTEGER NOT NULL, -- 1: that key was valid when the record came
+    grantor   BLOB    NOT NULL,
+    retention TEXT    NOT NULL,
+    expires   INTEGER NOT NULL,
+    ended     INTEGER NOT NULL  -- when its pieces went; 0: they are here
+) STRICT;
+CREATE INDEX records_batch ON records (batch);
+CREATE INDEX records_origin ON records (country, agency);
+CREATE INDEX records_expires ON records (expires) WHERE ended = 0;
+
+-- grants are batch keys for this desk, wrapped to its opening keys.
+CREATE TABLE grants (
+    record      INTEGER NOT NULL,
+    compartment INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL,
+    wrapped     BLOB    NOT NULL,
+    PRIMARY KEY (record, compartment)
+) STRICT, WITHOUT ROWID;
+
+-- pieces are content keys under batch keys.
+CREATE TABLE pieces (
+    record      INTEGER NOT NULL,
+    event       BLOB    NOT NULL,
+    compartment INTEGER NOT NULL,
+    place       INTEGER NOT NULL, -- in the batch
+    wrapped     BLOB    NOT NULL,
+    PRIMARY KEY (record, event, compartment)
+) STRICT, WITHOUT ROWID;
+
+-- batches are those of which an event was folded.
+CREATE TABLE batches (
+    batch    BLOB    NOT NULL PRIMARY KEY,
+    recorded INTEGER NOT NULL -- when the newest event of it was recorded, by its publisher's clock
+) STRICT, WITHOUT ROWID;
+
+-- closures are the log's own word: an event's originator has erased or recalled it. They are
+-- of its origin alone; another's mean nothing.
+CREATE TABLE closures (
+    event   BLOB    NOT NULL,
+    country TEXT    NOT NULL, -- who says so
+    agency  TEXT    NOT NULL,
+    reason  TEXT    NOT NULL, -- erased, recalled
+    idx     INTEGER NOT NULL, -- log index of the event that says so: it closes those before it
+    PRIMARY KEY (event, country, agency, reason)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX closures_idx ON closures (idx);
+
+-- refusals are records that are not used: no byte of them but their digest.
+CREATE TABLE refusals (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    since   INTEGER NOT NULL,
+    subject TEXT    NOT NULL,
+    reason  TEXT    NOT NULL,
+    digest  BLOB    NOT NULL,
+    UNIQUE (subject, reason)
+) STRICT;
+
+-- receipts are answers to recalls that the agency's publisher has not accepted yet (accepted = 0).
+CREATE TABLE receipts (
+    recall    TEXT    NOT NULL, -- its agency's own identifier
+    country   TEXT    NOT NULL, -- who recalled
+    agency    TEXT    NOT NULL,
+    audience  TEXT    NOT NULL,
+    idx       INTEGER NOT NULL, -- log index of the recall
+    deadline  TEXT    NOT NULL,
+    events    BLOB    NOT NULL, -- 16 bytes each
+    destroyed INTEGER NOT NULL, -- when the view without them stood; 0: not yet
+    accepted  INTEGER NOT NULL,
+    PRIMARY KEY (country, agency, recall)
+) STRICT, WITHOUT ROWID;
+
+-- exports are files that were made with an event in them.
+CREATE TABLE exports (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    made   INTEGER NOT NULL,
+    person TEXT    NOT NULL, -- pseudonym
+    form   TEXT    NOT NULL
+) STRICT;
+CREATE TABLE exported (
+    event  BLOB    NOT NULL,
+    export INTEGER NOT NULL REFERENCES exports (number),
+    PRIMARY KEY (event, export)
+) STRICT, WITHOUT ROWID;
