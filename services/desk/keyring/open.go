@@ -190,8 +190,8 @@ func recordsOf(ctx context.Context, in queries, country string, batch event.Dige
 			return nil, err
 		}
 		t.Batch, t.Grantor, t.Expires = batch, event.KeyID(grantor), time.Unix(expires, 0).UTC()
-		if ended > 0 && ended < expires {
-			t.Expires = time.Unix(ended, 0).UTC() // the class's days ended it
+		if ended > 0 {
+			t.Expires = time.Time{} // for good, wherever the clock goes
 		}
 		h.signer, h.ended = event.KeyID(signer), ended > 0
 		all = append(all, h)
