@@ -24,7 +24,7 @@ import (
 var schema string
 
 // version is that of schema.sql, as PRAGMA user_version.
-const version = 2
+const version = 3
 
 // Journal is an open journal. It is safe for concurrent use.
 type Journal struct {
@@ -71,12 +71,25 @@ func Read(ctx context.Context, path string) (*Journal, error) {
 	var found int
 	err = j.readers.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found)
 	if err == nil && found != version {
-		err = fmt.Errorf("schema %d, this program knows %d", found, version)
+		err = otherSchema(found)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading journal %s: %w", path, err), j.Close())
 	}
 	return j, nil
+}
+
+// otherSchema refuses a file of another version: a journal is neither changed into
+// something else nor thrown away.
+func otherSchema(found int) error {
+	made := "a later"
+	switch {
+	case found == 0:
+		return fmt.Errorf("it holds no journal; this program knows schema %d", version)
+	case found < version:
+		made = "an earlier"
+	}
+	return fmt.Errorf("it has schema %d, of %s version of Tripoint, and this program knows schema %d: run the version that made it", found, made, version)
 }
 
 // Sound asks SQLite whether the file's pages fit each other; not whether their content
@@ -114,7 +127,7 @@ func (j *Journal) provide(ctx context.Context) error {
 			return nil
 		}
 		if found != 0 {
-			return fmt.Errorf("schema %d, this program knows %d: a journal is never thrown away", found, version)
+			return otherSchema(found)
 		}
 		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version)); err != nil {
 			return fmt.Errorf("making the tables: %w", err)

@@ -2,6 +2,9 @@ package journal
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,3 +286,32 @@ func TestDamagedFileIsNotSound(t *testing.T) {
 }
 
 func hashOf(m Message) translog.Hash { return translog.LeafHash(m.Index, m.Subject, m.Data) }
+
+// A journal of another version is refused with what to do, and is not touched.
+func TestOtherVersionsAreRefused(t *testing.T) {
+	for found, want := range map[int]string{2: "schema 2, of an earlier version", 4: "schema 4, of a later version"} {
+		j, path := filled(t)
+		_, err := j.writer.ExecContext(t.Context(), fmt.Sprintf("PRAGMA user_version = %d", found))
+		must(t, err)
+		must(t, j.Close())
+		before, err := os.ReadFile(path)
+		must(t, err)
+		for how, open := range map[string]func(context.Context, string) (*Journal, error){"opened": Open, "read": Read} {
+			if _, err := open(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "run the version that made it") {
+				t.Errorf("%s: %v", how, err)
+			}
+		}
+		after, err := os.ReadFile(path)
+		must(t, err)
+		if !bytes.Equal(before, after) {
+			t.Errorf("a journal of schema %d has changed", found)
+		}
+	}
+}
+
+// Whoever changes the schema gives it another version, and changes this with it.
+func TestSchemaIsThatOfItsVersion(t *testing.T) {
+	if digest := fmt.Sprintf("%d %x", version, sha256.Sum256([]byte(schema))); digest != "3 7429463e4e44744e5b3deffec75fe0795912c90a4617b7b386d810b733fe2a78" {
+		t.Errorf("the schema has changed: version and digest are %s", digest)
+	}
+}
