@@ -17,11 +17,13 @@ import (
 	"github.com/tripoint/tripoint/pkg/event"
 )
 
-// The streams. Events holds evt.* and reg.*; Log holds log.*; Keys holds key.*.
+// The streams. Events holds evt.* and reg.*; Log holds log.*; Keys holds key.*; Files
+// holds file.*, the chunks of attachments.
 const (
 	Events = "EVENTS"
 	Log    = "LOG"
 	Keys   = "KEYS"
+	Files  = "FILES"
 )
 
 // Common are the subjects of Events that every member reads: the registry's, and

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tripoint/tripoint/pkg/attachment"
 	"github.com/tripoint/tripoint/pkg/event"
 )
 
@@ -20,8 +21,8 @@ const maxHeaders = 4 << 10
 
 // Settings say how the streams must be kept. In Events and Log nothing is deleted,
 // purged or limited but the size of one message, nothing is changed on the way in,
-// and nothing is copied elsewhere. In Keys records are replaced and expire: what is
-// let go there is gone.
+// and nothing is copied elsewhere. In Keys and Files messages are replaced and expire:
+// what is let go there is gone. Files is read by subject, one chunk at a time.
 func Settings() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{{
 		Name: Events, Subjects: append(Common(), "evt.>"), Storage: jetstream.FileStorage,
@@ -35,6 +36,10 @@ func Settings() []jetstream.StreamConfig {
 		Name: Keys, Subjects: []string{"key.>"}, Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+	}, {
+		Name: Files, Subjects: []string{"file.>"}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowDirect: true,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: attachment.ChunkSize + maxHeaders, MaxConsumers: -1,
 	}}
 }
 
@@ -82,6 +87,7 @@ var harm = map[string]string{
 	"subject_transform":         "messages are stored under another subject than they were published on",
 	"republish":                 "what is stored is sent out to whoever listens",
 	"allow_direct":              "messages can be read past the consumers that the hub made",
+	"FILES.allow_direct":        "nobody can fetch an attachment",
 	"mirror_direct":             "messages can be read past the consumers that the hub made",
 	"first_seq":                 "the stream does not begin at its first message",
 	"consumer_limits":           "a reader's consumer can end, or stall, by itself",
@@ -116,7 +122,7 @@ func Weaknesses(name string, config []byte, replicas int) ([]Weakness, error) {
 	var weak []Weakness
 	add := func(setting, is, must string) {
 		weak = append(weak, Weakness{Stream: name, Setting: setting, Is: is, Must: must,
-			Why: cmp.Or(harm[setting], "nobody here knows what it does")})
+			Why: cmp.Or(harm[name+"."+setting], harm[setting], "nobody here knows what it does")})
 	}
 	settings := maps.Clone(is)
 	maps.Copy(settings, must)

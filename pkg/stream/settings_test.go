@@ -30,6 +30,7 @@ var weakenings = []struct {
 	{stream.Events, func(*config) {}, nil},
 	{stream.Log, func(*config) {}, nil},
 	{stream.Keys, func(*config) {}, nil},
+	{stream.Files, func(*config) {}, nil},
 	{stream.Events, func(c *config) { c.MaxMsgs = 1000 }, []string{"max_msgs"}},
 	{stream.Events, func(c *config) { c.MaxBytes = 1 << 30 }, []string{"max_bytes"}},
 	{stream.Events, func(c *config) { c.MaxAge = 365 * 24 * time.Hour }, []string{"max_age"}},
@@ -75,6 +76,12 @@ var weakenings = []struct {
 	{stream.Keys, func(c *config) { c.DenyDelete = true }, []string{"deny_delete"}},
 	{stream.Keys, func(c *config) { c.AllowMsgTTL = false }, []string{"allow_msg_ttl"}},
 	{stream.Keys, func(c *config) { c.Storage = jetstream.MemoryStorage }, []string{"storage"}},
+	{stream.Files, func(c *config) { c.AllowDirect = false }, []string{"allow_direct"}},
+	{stream.Files, func(c *config) { c.MaxMsgsPerSubject = -1 }, []string{"max_msgs_per_subject"}},
+	{stream.Files, func(c *config) { c.MaxMsgSize = 1 << 20 }, []string{"max_msg_size"}},
+	{stream.Files, func(c *config) { c.MaxAge = time.Hour }, []string{"max_age"}},
+	{stream.Files, func(c *config) { c.AllowRollup = true }, []string{"allow_rollup_hdrs"}},
+	{stream.Files, func(c *config) { c.AllowMsgTTL = false }, []string{"allow_msg_ttl"}},
 	// What loses nothing is nobody's business here.
 	{stream.Events, func(c *config) {
 		c.Description, c.Metadata, c.Duplicates = "ours", map[string]string{"a": "b"}, time.Minute

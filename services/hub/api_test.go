@@ -25,11 +25,14 @@ import (
 // that knows more makes the test fail until somebody has looked at it.
 
 // lent are lent by the hub, to each user for the consumers that the hub made for
-// it and for no other: "own" in the table. In a member's account the first three
-// lie under HUB.API; as $JS.API... they are the account's own API, which is off.
+// it and for no other: "own" in the table. In a member's account those of the API
+// lie under HUB.API; as $JS.API... they are the account's own API, which is off. The newest
+// message on a subject of FILES is lent to a desk for the addresses that it reads: "files".
 const lent = `
 HUB.API.CONSUMER.INFO.*.* HUB.API.CONSUMER.MSG.NEXT.*.* HUB.API.CONSUMER.RESET.*.* $JS.ACK.*.*
 `
+
+const lentFiles = "HUB.API.DIRECT.GET.*.>"
 
 // about are answered by the server to whom no permission of a user stops, about
 // his own account and nobody else's: "self" in the table.
@@ -101,6 +104,7 @@ func known() map[string]string {
 			all["$JS.API"+rest] = ""
 		}
 	}
+	all[lentFiles] = "files"
 	return all
 }
 
@@ -202,7 +206,7 @@ func reach(pattern string, servers, streams, consumers []string) []string {
 		values := []string{part}
 		switch {
 		case part == ">":
-			values = []string{"evt.pair.XB.police.site.reported", "INFO"}
+			values = []string{"evt.pair.XB.police.site.reported", "INFO", "file.region.XB.police.aa", "file.nowhere.XB.police.aa"}
 		case part == "*" && strings.HasPrefix(pattern, "$SYS"):
 			values = servers
 		case part == "*" && stars == 0:
@@ -243,6 +247,9 @@ func bodyOf(subject string) string {
 
 // owns says whether a consumer on a stream was made for a user, or for one of its country.
 func owns(who, streamName, consumer string) bool {
+	if streamName == stream.Files {
+		return false // nobody has a consumer on it
+	}
 	country := strings.TrimPrefix(who, "insider ")
 	if consumer != who && (country == who || !regexp.MustCompile("-"+country+"(-|$)").MatchString(consumer)) {
 		return false
@@ -261,6 +268,8 @@ func allowed(rule, who, subject string) bool {
 	switch rule {
 	case "self":
 		return strings.HasPrefix(who, "insider")
+	case "files":
+		return strings.HasSuffix(subject, ".FILES.file.region.XB.police.aa") && (strings.HasPrefix(who, "insider") || strings.HasPrefix(who, "desk"))
 	case "own":
 		token := strings.Split(strings.TrimPrefix(strings.TrimSuffix(subject, ".1.1.1.1.0"), "$JS.ACK."), ".")
 		return owns(who, token[len(token)-2], token[len(token)-1])
@@ -277,7 +286,7 @@ func TestJetStreamAPITable(t *testing.T) {
 	others := w.placesOfOthers("XA")
 	consumers := []string{"desk-XA", "publisher-XA-police", "publisher-XA-border", "registrar-XA", "desk-XB", "publisher-XB-police",
 		"registrar-XB", stream.NotaryUser, stream.ScrubConsumer, stream.StandbyUser, stream.StandbyScrubConsumer, stream.AuditUser, w.hubsOwn()}
-	streams := []string{stream.Events, stream.Log, stream.Keys}
+	streams := []string{stream.Events, stream.Log, stream.Keys, stream.Files}
 	servers := []string{"PING", "HUB", "tripoint-hub"}
 	for _, name := range []string{"XA", "XB", "HUB", "SYS"} {
 		key, err := hub.AccountKey(w.Hub, name)

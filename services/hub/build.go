@@ -157,14 +157,15 @@ func (b *builder) flush(ctx context.Context) error {
 	return nil
 }
 
-// ttl is the header with which a key record says how long it is kept, from when it
-// was stored (NATS ADR-43).
+// ttl is the header with which a key record, or a chunk of an attachment, says how long
+// it is kept, from when it was stored (NATS ADR-43).
 const ttl = "Nats-TTL"
 
-// carryKeys copies the key records that are left from one server to another. A
-// record is kept no longer than it said, counted from when it was stored first.
-func carryKeys(ctx context.Context, from, to jetstream.JetStream) (records uint64, err error) {
-	r, err := openReel(ctx, from, stream.Keys)
+// carry copies what is left of a stream whose messages are replaced and expire from one
+// server to another: stream.Keys or stream.Files. A message is kept no longer than it
+// said, counted from when it was stored first.
+func carry(ctx context.Context, name string, from, to jetstream.JetStream) (messages uint64, err error) {
+	r, err := openReel(ctx, from, name)
 	if err != nil {
 		return 0, err
 	}
@@ -172,12 +173,12 @@ func carryKeys(ctx context.Context, from, to jetstream.JetStream) (records uint6
 	for {
 		m, ok, err := r.next(ctx)
 		if !ok {
-			return records, err
+			return messages, err
 		}
 		record := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
 		keep, err := remaining(m.header.Get(ttl), time.Since(m.since))
 		if err != nil {
-			return records, err
+			return messages, err
 		}
 		if keep == gone {
 			continue
@@ -186,9 +187,9 @@ func carryKeys(ctx context.Context, from, to jetstream.JetStream) (records uint6
 			record.Header.Set(ttl, keep)
 		}
 		if _, err := to.PublishMsg(ctx, record); err != nil {
-			return records, err
+			return messages, err
 		}
-		records++
+		messages++
 	}
 }
 
@@ -204,7 +205,7 @@ func remaining(ttl string, age time.Duration) (string, error) {
 		kept, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil {
-		return "", errors.New("a key record has a time to live that cannot be read")
+		return "", errors.New("a message has a time to live that cannot be read")
 	}
 	if kept -= age; kept <= 0 {
 		return gone, nil

@@ -173,7 +173,7 @@ func (g *gate) forget(t tenancy) error {
 func (g *gate) provideConsumers(ctx context.Context, js jetstream.JetStream, consumers []consumer) error {
 	consumers = slices.Concat(consumers, slices.Concat(notaryConsumers...))
 	there := map[string]bool{}
-	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files} {
 		if err := endConsumers(ctx, js, name, consumers, there); err != nil {
 			return fmt.Errorf("ending consumers of %s: %w", name, err)
 		}

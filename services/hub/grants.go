@@ -59,6 +59,10 @@ const auditAccount = "AUDIT"
 // nothing is a subject on which no key record ever lies: no address is like that.
 const nothing = "key._.>"
 
+// fileAPI is where single chunks of attachments are fetched: the newest message on one
+// subject of stream.Files. What follows is the subject.
+const fileAPI = ".DIRECT.GET." + stream.Files + "."
+
 // tenancyOf is a function of the state alone, so that two hubs derive the same from one log.
 func tenancyOf(state registry.State) tenancy {
 	t := tenancy{}
@@ -86,14 +90,16 @@ func tenancyOf(state registry.State) tenancy {
 func (t *tenancy) addDesk(member *account, state registry.State, m registry.Member) {
 	name := stream.DeskUser(m.Country)
 	events, keys := stream.Common(), []string{}
+	desk := user{name: name, renewed: m.MirrorsRevoked}
+	desk.may(stream.CosignPrefix+m.Country, stream.MemberAPI+fileAPI+"file.>")
 	for _, address := range state.Reads(m.Country) {
 		events, keys = append(events, "evt."+address+".>"), append(keys, "key."+address+".>")
+		files := fileAPI + "file." + address + ".>"
+		desk.grants = append(desk.grants, grant{subject: "$JS.API" + files, local: stream.MemberAPI + files, answers: oneAnswer})
 	}
 	if len(keys) == 0 {
 		keys = []string{nothing}
 	}
-	desk := user{name: name, renewed: m.MirrorsRevoked}
-	desk.may(stream.CosignPrefix + m.Country)
 	if m.Status == registry.Active {
 		desk.grants = append(desk.grants, own("log.*."+m.Country, oneAnswer))
 	}
@@ -126,10 +132,10 @@ func (t *tenancy) addPublisher(member *account, state registry.State, a registry
 		member.refused = append(member.refused, publisher)
 		return
 	}
-	publisher.may(own("evt.", "*"), own("key.", "*"))
+	publisher.may(own("evt.", "*"), own("key.", "*"), own("file.", "*"))
 	for _, id := range state.AudiencesOf(a.Country) { // none for a suspended country
 		audience, _ := state.Audience(id)
-		for _, prefix := range []string{"evt.", "key."} {
+		for _, prefix := range []string{"evt.", "key.", "file."} {
 			subject := own(prefix, audience.Address())
 			publisher.grants = append(publisher.grants, grant{subject: subject, local: subject, answers: oneAnswer})
 		}
@@ -233,7 +239,7 @@ func notaries() []user {
 			}
 		}
 		u.may(stream.LeavesSubject, "$JS.API.STREAM.MSG.GET."+stream.Log)
-		for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+		for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files} {
 			u.may("$JS.API.STREAM.INFO." + name)
 		}
 		users = append(users, u)
@@ -254,6 +260,8 @@ var notaryConsumers = [][]consumer{
 var exports = []grant{
 	{subject: "evt.*.*.*.>", answers: oneAnswer},
 	{subject: "key.*.*.*.>", answers: oneAnswer},
+	{subject: "file.*.*.*.>", answers: oneAnswer},
+	{subject: "$JS.API" + fileAPI + "file.>", answers: oneAnswer},
 	{subject: "reg.*.*", answers: oneAnswer},
 	{subject: "log.*.*", answers: oneAnswer},
 	{subject: "$JS.API.CONSUMER.MSG.NEXT.*.*", answers: manyAnswers},

@@ -195,7 +195,7 @@ func TestNotaryReadsAndChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	for name, last := range map[string]uint64{stream.Events: 4, stream.Log: 0, stream.Keys: 0} {
+	for name, last := range map[string]uint64{stream.Events: 4, stream.Log: 0, stream.Keys: 0, stream.Files: 0} {
 		standing, err := notary.Standing(t.Context(), name, 1)
 		if err != nil || standing.Missing || standing.Last != last || len(standing.Weak) != 0 {
 			t.Errorf("%s stands at %+v, %v", name, standing, err)

@@ -38,6 +38,7 @@ type Restored struct {
 	Lost      []Lost            `json:"lost"`         // those that nobody has
 	Carried   uint64            `json:"carried_over"` // messages that were stored and never signed, and go on after them
 	Keys      uint64            `json:"keys"`         // key records that were left
+	Files     uint64            `json:"files"`        // chunks of attachments that were left
 	LeftOut   []salvage.LeftOut `json:"left_out"`     // what was brought and counts for nothing
 	Absent    []string          `json:"absent"`       // parties that should have brought something, and of whom nothing was there
 	Cut       uint64            `json:"cut"`          // leaves that the notary signed, by the damaged streams, where nobody has them all; 0: no more than log_size
@@ -308,10 +309,12 @@ func (r *restoring) build(ctx context.Context, log *salvage.Log) error {
 	if r.old == nil {
 		return nil
 	}
-	if r.done.Keys, err = carryKeys(ctx, r.old.js, fresh.js); errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
+	for name, carried := range map[string]*uint64{stream.Keys: &r.done.Keys, stream.Files: &r.done.Files} {
+		if *carried, err = carry(ctx, name, r.old.js, fresh.js); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // strong sees that the streams have the settings that they must have.

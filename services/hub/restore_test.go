@@ -462,7 +462,7 @@ func weaknesses(t *testing.T, h *hub.Hub) []stream.Weakness {
 	}
 	defer nc.Close()
 	var all []stream.Weakness
-	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files} {
 		answer, err := nc.Request("$JS.API.STREAM.INFO."+name, nil, 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -480,13 +480,14 @@ func weaknesses(t *testing.T, h *hub.Hub) []stream.Weakness {
 	return all
 }
 
-// Key records that were left come along, and are kept no longer than they said.
+// Key records and chunks that were left come along, and are kept no longer than they said.
 func TestKeyRecordsComeAlong(t *testing.T) {
 	l := newLogged(t)
 	h, stop := start(t, l.directory)
 	js := administer(t, h)
 	for subject, ttl := range map[string]string{
 		"key.region.XA.police.1": "", "key.region.XA.police.2": "1h", "key.region.XA.police.3": "3600", "key.region.XA.police.4": "never",
+		"file.region.XA.police.aa": "1h", "file.region.XA.police.bb": "",
 	} {
 		m := nats.NewMsg(subject)
 		m.Data = []byte("a key record")
@@ -499,18 +500,24 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 	}
 	stop()
 	done, err := hub.Restore(t.Context(), configOf(t, l.directory), hub.Restoration{Time: restoredAt}, l.desk)
-	if err != nil || done.Keys != 4 {
-		t.Fatalf("%d key records, error %v", done.Keys, err)
+	if err != nil || done.Keys != 4 || done.Files != 2 {
+		t.Fatalf("%d key records, %d chunks, error %v", done.Keys, done.Files, err)
 	}
 	h, _ = l.holdsLog(t)
-	keys, err := administer(t, h).Stream(t.Context(), stream.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js = administer(t, h)
 	for subject, want := range map[string]string{
 		"key.region.XA.police.1": "", "key.region.XA.police.2": "1h", "key.region.XA.police.3": "1h", "key.region.XA.police.4": "never",
+		"file.region.XA.police.aa": "1h", "file.region.XA.police.bb": "",
 	} {
-		m, err := keys.GetLastMsgForSubject(t.Context(), subject)
+		name := stream.Keys
+		if strings.HasPrefix(subject, "file.") {
+			name = stream.Files
+		}
+		kept, err := js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := kept.GetLastMsgForSubject(t.Context(), subject)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -165,14 +166,14 @@ func (w *world) holds() []held {
 	w.t.Helper()
 	_, js := hub.Administrator(w.Hub)
 	var all []held
-	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files} {
 		s, err := js.Stream(w.t.Context(), name)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		for sequence := s.CachedInfo().State.FirstSeq; sequence <= s.CachedInfo().State.LastSeq && sequence > 0; sequence++ {
 			m, err := s.GetMsg(w.t.Context(), sequence)
-			if err != nil && name == stream.Keys {
+			if err != nil && (name == stream.Keys || name == stream.Files) {
 				continue // replaced
 			}
 			if err != nil {
@@ -251,6 +252,7 @@ func TestAdversary_T01_PublishAsAnotherAgency(t *testing.T) {
 	before := w.holds()
 	foreign := []string{
 		"evt.region.XB.police.site.reported", "evt.pair.XB.border.site.reported", "key.region.XB.police.batch",
+		"file.region.XB.police.aa", "file.*.XB.police.aa", "file.region.XA.police", "file.region.XA.>", "file.>", "file.nowhere.XA.police.aa",
 		"evt.*.XB.police.x", "evt.region.*.police.x", "evt.region.XA.*.x", "evt.region.XA.>", "evt.*.XA.police.x", "evt.>", ">",
 		"evt.region.XA.police", "evt.region.XA", "evt.nowhere.XA.police.x", "evt.region.xa.police.x", "evt.region_1.XA.police.x",
 		"EVT.region.XB.police.x", "log.leaves", "log.cosign.XB", "hub.restored", "hub.x", "hub.>",
@@ -259,7 +261,7 @@ func TestAdversary_T01_PublishAsAnotherAgency(t *testing.T) {
 		var requests []*nats.Msg
 		subjects := foreign
 		if a.name != "insider XA" {
-			subjects = append([]string{"evt.region.XA.border.site.reported", "key.region.XA.border.batch", "evt.pair.XA.border.x"}, foreign...)
+			subjects = append([]string{"evt.region.XA.border.site.reported", "key.region.XA.border.batch", "file.region.XA.border.aa", "evt.pair.XA.border.x"}, foreign...)
 		}
 		for i, subject := range subjects {
 			requests = append(requests,
@@ -295,11 +297,11 @@ func TestAdversary_T01_PublishAsAnotherAgency(t *testing.T) {
 	w.unchanged(t, before)
 	// The same way with an own subject is good: the attack was not refused for another reason.
 	police := w.attack(stream.PublisherUser("XA", "police"))
-	if got := police.ask(t, request("evt.region.XA.police.x", "own"), request("key.region.XA.police.batch", "own")); got[0] != answered || got[1] != answered {
+	if got := police.ask(t, request("evt.region.XA.police.x", "own"), request("key.region.XA.police.batch", "own"), request("file.region.XA.police.aa", "own")); !slices.Equal(got, []string{answered, answered, answered}) {
 		t.Errorf("an agency's own messages: %v", got)
 	}
-	if grown := len(w.holds()) - len(before); grown != 2 {
-		t.Errorf("%d own messages are stored, want 2", grown)
+	if grown := len(w.holds()) - len(before); grown != 3 {
+		t.Errorf("%d own messages are stored, want 3", grown)
 	}
 }
 
@@ -315,11 +317,13 @@ func TestAdversary_T02_PublishByReplySubject(t *testing.T) {
 	if _, err := notary.PublishAfter(t.Context(), 0, stream.LeavesSubject, []byte("the notary's leaves")); err != nil {
 		t.Fatal(err)
 	}
+	police := dial(t, w.Hub, stream.PublisherUser("XB", "police"))
+	until(t, "there is a chunk to have sent somewhere", func() bool { return publishes(police, "file.region.XB.police.aa") })
 	desk := dial(t, w.Hub, stream.DeskUser("XB"))
 	until(t, "a desk cosigns", func() bool { return publishes(desk, stream.CosignPrefix+"XB") })
 	targets := []string{
 		"evt.region.XA.police.x", "evt.region.XA.border.x", "evt.region.XB.police.x", "evt.*.XA.police.x", "evt.region.XA.police.>",
-		"key.region.XA.police.x", "key.region.XB.police.x", "reg.agency.enrolled", "reg.charter.founded",
+		"key.region.XA.police.x", "key.region.XB.police.x", "file.region.XB.police.aa", "file.region.XA.police.aa", "reg.agency.enrolled", "reg.charter.founded",
 		"log.cosign.XA", "log.cosign.XB", "log.leaves", "log.x.XA", "$JS.ACK.EVENTS.desk-XB.1.1.1.1.0", "_R_.x", "$JS.API.STREAM.PURGE.KEYS",
 		"HUB.API.CONSUMER.MSG.NEXT.LOG.desk-XA", "HUB.API.CONSUMER.RESET.LOG.desk-XA",
 	}
@@ -350,13 +354,18 @@ func TestAdversary_T02_PublishByReplySubject(t *testing.T) {
 				}
 			}
 		}
+		for _, target := range targets {
+			m := request("HUB.API.DIRECT.GET.FILES.file.region.XB.police.aa", "")
+			m.Reply = target
+			requests = append(requests, m)
+		}
 		a.ask(t, requests...)
 		w.unchanged(t, before)
 	}
 	t.Run("answers to a publish", func(t *testing.T) {
 		for _, a := range w.everyone("XA") {
 			before := w.holds()
-			for _, own := range []string{"evt.region.XA.police.own", "key.region.XA.police.own", "reg.made.up", "log.cosign.XA"} {
+			for _, own := range []string{"evt.region.XA.police.own", "key.region.XA.police.own", "file.region.XA.police.own", "reg.made.up", "log.cosign.XA"} {
 				var requests []*nats.Msg
 				for _, target := range targets {
 					m := request(own, "own")
@@ -376,13 +385,13 @@ func TestAdversary_T02_PublishByReplySubject(t *testing.T) {
 func (a *attacker) may(subject string) bool {
 	switch {
 	case strings.HasPrefix(a.name, "insider"):
-		return regexp.MustCompile(`^(evt|key)\.(region|pair)\.XA\.|^reg\.[^.]+\.[^.]+$|^log\.[^.]+\.XA$`).MatchString(subject)
+		return regexp.MustCompile(`^(evt|key|file)\.(region|pair)\.XA\.|^reg\.[^.]+\.[^.]+$|^log\.[^.]+\.XA$`).MatchString(subject)
 	case a.name == stream.DeskUser("XA"):
 		return subject == "log.cosign.XA"
 	case a.name == stream.RegistrarUser("XA"):
 		return strings.HasPrefix(subject, "reg.")
 	}
-	return regexp.MustCompile(`^(evt|key)\.(region|pair)\.XA\.police\.`).MatchString(subject)
+	return regexp.MustCompile(`^(evt|key|file)\.(region|pair)\.XA\.police\.`).MatchString(subject)
 }
 
 // onlyItsOwn fails where an attacker brought something on a subject that is not its own.

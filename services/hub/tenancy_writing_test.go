@@ -45,7 +45,7 @@ func (w *world) still(t *testing.T, before []held) {
 func alterations() []*nats.Msg {
 	var all []*nats.Msg
 	for _, prefix := range []string{"$JS.API.", "HUB.API.", "$JS.HUB.API."} {
-		for _, name := range []string{stream.Events, stream.Log, stream.Keys, "*", ">"} {
+		for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files, "*", ">"} {
 			for subject, body := range map[string]string{
 				"STREAM.UPDATE.":                `{"name":"` + name + `","subjects":["evt.>","reg.>"],"max_msgs":1,"max_age":1000000000,"allow_rollup_hdrs":true}`,
 				"STREAM.PURGE.":                 `{}`,
@@ -136,11 +136,11 @@ func TestAdversary_T05_AlterOrPurgeAStream(t *testing.T) {
 	}
 }
 
-// T06: another agency's key record overwritten; one's own may be.
+// T06: another agency's key record overwritten, or a chunk of its files; one's own may be.
 func TestAdversary_T06_AnothersKeyRecordOverwritten(t *testing.T) {
 	t.Parallel()
 	w := found(t)
-	foreign := []string{"key.region.XB.police.batch", "key.pair.XB.police.batch", "key.region.XA.border.batch", "key.region.XC.police.batch"}
+	foreign := []string{"key.region.XB.police.batch", "key.pair.XB.police.batch", "key.region.XA.border.batch", "key.region.XC.police.batch", "file.region.XB.police.aa"}
 	for _, subject := range append(foreign, "key.region.XA.police.batch") {
 		token := strings.Split(subject, ".")
 		agency := dial(t, w.Hub, stream.PublisherUser(token[2], token[3]))
@@ -150,7 +150,7 @@ func TestAdversary_T06_AnothersKeyRecordOverwritten(t *testing.T) {
 	for _, a := range w.everyone("XA") {
 		targets := append([]string{}, foreign...)
 		if strings.HasPrefix(a.name, "insider") {
-			targets = []string{foreign[0], foreign[1], foreign[3]} // a country's account is the country's
+			targets = []string{foreign[0], foreign[1], foreign[3], foreign[4]} // a country's account is the country's
 		}
 		var requests []*nats.Msg
 		for i, subject := range append(targets, "key.*.XB.police.batch", "key.region.XB.*.batch", "key.region.XB.>", "key.>", "key.region.*.police.batch") {

@@ -31,7 +31,7 @@ func (s *Scrubber) Look(ctx context.Context) error {
 
 func (s *Scrubber) settings(ctx context.Context) error {
 	var weak []Finding
-	for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
+	for _, name := range []string{stream.Events, stream.Log, stream.Keys, stream.Files} {
 		standing, err := s.hub.Standing(ctx, name)
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func (m memory) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 }
 
 func newWorld(t *testing.T, n int) *world {
-	w := &world{t: t, standing: map[string]stream.Standing{stream.Events: {}, stream.Log: {}, stream.Keys: {}}}
+	w := &world{t: t, standing: map[string]stream.Standing{stream.Events: {}, stream.Log: {}, stream.Keys: {}, stream.Files: {}}}
 	w.say(n)
 	return w
 }
