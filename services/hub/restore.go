@@ -28,6 +28,7 @@ type Restoration struct {
 	DryRun     bool      // only find out what would be restored
 	Time       time.Time // when: it is written into the log
 	Absent     []string  // parties of whom nothing was there to be given; they are named with whatever comes of it
+	Unsound    []string  // likewise those whose files are damaged, and how
 }
 
 // Restored is what became of the log. Its JSON form is printed by the command.
@@ -41,6 +42,7 @@ type Restored struct {
 	Files     uint64            `json:"files"`        // chunks of attachments that were left
 	LeftOut   []salvage.LeftOut `json:"left_out"`     // what was brought and counts for nothing
 	Absent    []string          `json:"absent"`       // parties that should have brought something, and of whom nothing was there
+	Unsound   []string          `json:"unsound"`      // parties whose files are damaged, and how; nothing of theirs was used
 	Cut       uint64            `json:"cut"`          // leaves that the notary signed, by the damaged streams, where nobody has them all; 0: no more than log_size
 	Unread    string            `json:"unread"`       // why what was left of the streams could not be read; empty: it could, or nothing was left
 	Damaged   string            `json:"damaged"`      // the directory with the streams of before; empty: there were none
@@ -117,15 +119,23 @@ func restore(ctx context.Context, r *restoring) (Restored, error) {
 	} else if !r.how.DryRun || !errors.Is(err, fs.ErrNotExist) { // a hub of which nothing is left may be asked about
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
-	r.done.Absent = append([]string{}, r.how.Absent...)
+	r.done.Absent, r.done.Unsound = append([]string{}, r.how.Absent...), append([]string{}, r.how.Unsound...)
 	done, err := run(ctx)
-	if err != nil && len(r.how.Absent) > 0 {
-		err = fmt.Errorf("%w. Nothing was there of: %s", err, strings.Join(r.how.Absent, ", "))
-	}
 	if err != nil {
-		return Restored{}, fmt.Errorf("restoring: %w", err)
+		return Restored{}, fmt.Errorf("restoring: %w", r.how.without(err))
 	}
 	return done, nil
+}
+
+// without says at a failure whose holdings were not there to prevent it.
+func (how Restoration) without(err error) error {
+	if len(how.Absent) > 0 {
+		err = fmt.Errorf("%w. Nothing was there of: %s", err, strings.Join(how.Absent, ", "))
+	}
+	if len(how.Unsound) > 0 {
+		err = fmt.Errorf("%w. Damaged, and not used: %s", err, strings.Join(how.Unsound, "; "))
+	}
+	return err
 }
 
 func (r *restoring) run(ctx context.Context) (done Restored, err error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,35 +45,56 @@ func Restore(ctx context.Context, data string, how hub.Restoration, log *slog.Lo
 		return hub.Restored{}, err
 	}
 	defer os.RemoveAll(holdings)
-	files, absent, err := layout.export(ctx, charter, holdings)
+	brought, err := layout.export(ctx, charter, holdings)
 	if err != nil {
 		return hub.Restored{}, err
 	}
-	how.Absent = absent
-	var sources []salvage.Source
-	for _, file := range files {
-		sources = append(sources, salvage.File(file, charter))
-	}
+	how.Absent, how.Unsound = brought.absent, brought.unsound
 	if how.Time.IsZero() {
 		how.Time = time.Now()
 	}
-	return hub.Restore(ctx, hub.Config{Directory: layout.hub(), Lock: keyfile.Unsealed, Charter: charter, Logger: log}, how, sources...)
+	for {
+		done, err := hub.Restore(ctx, hub.Config{Directory: layout.hub(), Lock: keyfile.Unsealed, Charter: charter, Logger: log}, how, brought.sources...)
+		unsound := (*salvage.Unsound)(nil)
+		if !errors.As(err, &unsound) || !brought.has(unsound.Source) {
+			return done, err
+		}
+		brought.sources = slices.DeleteFunc(brought.sources, func(s salvage.Source) bool { return s.Name == unsound.Source })
+		how.Unsound = append(how.Unsound, unsound.Error())
+	}
 }
 
-// export has every party hand over what it holds, each in a file; absent are those
-// that have nothing here: they have never run, or what they had is gone.
-func (l Layout) export(ctx context.Context, charter registry.Charter, to string) (files, absent []string, err error) {
+// brought is what the parties have handed over. Absent are those that have nothing
+// here: they have never run, or what they had is gone. Unsound are those whose files
+// are damaged, and how: the others may have all that they had.
+type brought struct {
+	sources         []salvage.Source // named after the parties
+	absent, unsound []string
+}
+
+func (b brought) has(party string) bool {
+	return slices.ContainsFunc(b.sources, func(s salvage.Source) bool { return s.Name == party })
+}
+
+// export has every party hand over what it holds, each in a file.
+func (l Layout) export(ctx context.Context, charter registry.Charter, to string) (all brought, err error) {
 	voices, countries, err := l.everybody(charter)
 	if err != nil {
-		return nil, nil, err
+		return all, err
 	}
 	add := func(party, holds string, export func(io.Writer) error) {
 		if _, missing := os.Stat(holds); errors.Is(missing, fs.ErrNotExist) {
-			absent = append(absent, party)
+			all.absent = append(all.absent, party)
 			return
 		}
 		path := filepath.Join(to, strings.NewReplacer(" ", "-", "/", "-").Replace(party))
-		err, files = errors.Join(err, exportFile(path, export)), append(files, path)
+		if failed := exportFile(path, export); failed != nil {
+			all.unsound = append(all.unsound, party+": "+failed.Error())
+			return
+		}
+		source := salvage.File(path, charter)
+		source.Name = party
+		all.sources = append(all.sources, source)
 	}
 	add("notary", l.leaves(), func(to io.Writer) error {
 		return notary.Export(ctx, notary.Config{Directory: l.notary(), Charter: charter}, to)
@@ -87,7 +109,7 @@ func (l Layout) export(ctx context.Context, charter registry.Charter, to string)
 			return publisher.Export(ctx, publisher.Config{Country: v.Country, Agency: v.Agency, Directory: l.publisher(v), Charter: charter}, to)
 		})
 	}
-	return files, absent, err
+	return all, ctx.Err()
 }
 
 func exportFile(path string, export func(io.Writer) error) error {

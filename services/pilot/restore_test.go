@@ -142,6 +142,36 @@ func TestRestorationNamesWhoHasNothing(t *testing.T) {
 	}
 }
 
+// Whose files are damaged is named and not used: the others have all that is needed.
+func TestRestorationGoesOnWithoutDamagedParties(t *testing.T) {
+	data := t.TempDir()
+	play(t, data, func(context.Context, *pilot.Pilot) {})
+	remove(t, streams(data))
+	for name, at := range map[string]int{"notary/hashes": 100, "desks/CN/journal.db": 17} {
+		path := filepath.Join(data, filepath.FromSlash(name))
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[at] ^= 0x40 // of SQLite: its page format
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := restore(t, data)
+	if len(done.Unsound) != 2 || !strings.HasPrefix(done.Unsound[0], "desk CN: ") || !strings.HasPrefix(done.Unsound[1], "notary: ") || len(done.Lost) != 0 {
+		t.Errorf("restored as %+v", done)
+	}
+	// Where messages are missing, they may be with who is named.
+	remove(t, streams(data))
+	remove(t, filepath.Join(data, "desks", "TH"))
+	remove(t, filepath.Join(data, "desks", "MM"))
+	_, err := pilot.Restore(t.Context(), data, hub.Restoration{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "Damaged, and not used: desk CN: ") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Before the notary has signed them, events are stored, two desks have them and one
 // has not; then the hub's disk is gone. All of them are in the log afterwards, once.
 func TestUnsignedEventsOutliveTheStreams(t *testing.T) {

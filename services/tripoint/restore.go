@@ -108,6 +108,9 @@ func hubRestoreCommand() *cobra.Command {
 			done, err := hub.Restore(command.Context(), hub.Config{
 				Directory: s.Directory, Lock: lock, Charter: s.charter, Logger: daemon.Logger(command.ErrOrStderr(), r.verbose),
 			}, r.how, sources...)
+			if unsound := (*salvage.Unsound)(nil); errors.As(err, &unsound) {
+				err = fmt.Errorf("%w; have its party export it again, or leave it out: the others may suffice", err)
+			}
 			return r.print(command.OutOrStdout(), done, err)
 		},
 	}
@@ -166,6 +169,9 @@ func (r *restoring) print(to io.Writer, done hub.Restored, err error) error {
 	}
 	if len(done.Absent) > 0 {
 		fmt.Fprintf(text, "Nothing was there of: %s. Whoever has run has lost its files: bring them back before its next start.\n", strings.Join(done.Absent, ", "))
+	}
+	for _, unsound := range done.Unsound {
+		fmt.Fprintf(text, "Damaged, and not used: %s. Keep a copy, and have it mended before this party's next start: tripoint doctor says how.\n", unsound)
 	}
 	if done.Unread != "" {
 		fmt.Fprintf(text, "What was left of the streams could not be read: %s.\n", done.Unread)

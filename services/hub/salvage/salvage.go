@@ -61,7 +61,7 @@ func (f fileRecords) Close() error { return f.file.Close() }
 func (s Source) each(ctx context.Context, show func(holding.Record) error) error {
 	records, err := s.Open(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Name, err)
+		return &Unsound{s.Name, err}
 	}
 	defer records.Close()
 	for n := 0; ; n++ {
@@ -75,11 +75,24 @@ func (s Source) each(ctx context.Context, show func(holding.Record) error) error
 		if err == nil {
 			err = show(record)
 		}
-		if err != nil {
+		switch fork := (*Fork)(nil); {
+		case errors.As(err, &fork), ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", s.Name, err)
+		case err != nil:
+			return &Unsound{s.Name, err}
 		}
 	}
 }
+
+// Unsound says that a holding is not what a party exports: it is damaged, or of
+// another log. Without it the others may suffice.
+type Unsound struct {
+	Source string // its name
+	Cause  error
+}
+
+func (e *Unsound) Error() string { return e.Source + ": " + e.Cause.Error() }
+func (e *Unsound) Unwrap() error { return e.Cause }
 
 // Proof is a checkpoint that the notary signed, and who brought it.
 type Proof struct {
