@@ -2,6 +2,7 @@ package notary_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -49,14 +50,10 @@ func TestAdversary_L10_BitOfTheLeafStore(t *testing.T) {
 		}
 		h.start()
 		h.followTo(h.registry.Next)
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			if after, err := os.ReadFile(path); err == nil && bytes.HasPrefix(after, before) {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("hash %d: the store is not what it was", hash)
-			}
-		}
+		wait(t, fmt.Sprintf("hash %d is what it was", hash), func() bool {
+			after, err := os.ReadFile(path)
+			return err == nil && bytes.HasPrefix(after, before)
+		})
 		h.shelvedTo(h.registry.Next)
 	}
 	h.audits(h.registry.Next)
@@ -82,7 +79,7 @@ func TestAdversary_L10_BitOfTheLeafStoreWhileRunning(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), "leaf store") {
 					t.Errorf("the notary ended with %v", err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(deadline):
 				t.Fatal("nobody noticed")
 			}
 			h.start()
@@ -123,14 +120,10 @@ func TestAdversary_L10_BitOfATile(t *testing.T) {
 			"lost":    func() { must(t, os.Remove(path)) },
 		} {
 			damage()
-			for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-				if got, err := os.ReadFile(path); err == nil && bytes.Equal(got, want) {
-					break
-				}
-				if time.Now().After(end) {
-					t.Fatalf("%s stays %s", path, what)
-				}
-			}
+			wait(t, path+" written again where it was "+what, func() bool {
+				got, err := os.ReadFile(path)
+				return err == nil && bytes.Equal(got, want)
+			})
 		}
 	}
 	h.shelvedTo(300)

@@ -147,7 +147,7 @@ func (h *house) fails(at site, how string) {
 			if !errors.Is(err, errBroken) && !strings.Contains(fmt.Sprint(err), errBroken.Error()) {
 				h.t.Errorf("%v %s: the notary ended with %v", at, how, err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(deadline):
 			h.t.Errorf("%v %s: the notary goes on after a fault of its disk", at, how)
 			stop()
 		}

@@ -66,7 +66,7 @@ func delays(t *testing.T, heard <-chan spoken, committed map[uint64]time.Time) (
 		var now spoken
 		select {
 		case now = <-heard:
-		case <-time.After(20 * time.Second):
+		case <-time.After(deadline):
 			t.Fatalf("%d leaves are covered, and there is one at %d", before.size, last)
 		}
 		for index := before.size; index < now.size; index++ {

@@ -97,7 +97,12 @@ func (n *Notary) scrub(ctx context.Context) (stop func(altered bool)) {
 		}
 		bounded, cancel := context.WithTimeout(ctx, lastLook)
 		defer cancel()
-		if err := scrubber.Look(bounded); err != nil {
+		err := scrubber.Look(bounded)
+		for err != nil && bounded.Err() == nil { // nobody looks again after this
+			pause(bounded, retryAfter)
+			err = scrubber.Look(bounded)
+		}
+		if err != nil {
 			n.log.Warn("what became of the stream is not found out", "error", err)
 		}
 	}

@@ -27,6 +27,7 @@ func older(t *testing.T, directory, old string) {
 // place, from when it had 51: of the event stream alone, or of all streams.
 func setBack(t *testing.T, everything bool) *keptHouse {
 	h := keepHouse(t)
+	h.pace.Patience = 5 * time.Second // nothing is unreadable here: what does not come is only late
 	h.say(50, 100, "sound")
 	h.stopHub()
 	of := h.events()
@@ -219,11 +220,11 @@ func TestAdversary_L10_FlippedBitInTheLeafStore(t *testing.T) {
 // fault of its own disk.
 func (h *keptHouse) findsOrEnds(want scrub.Finding) {
 	h.t.Helper()
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	wait(h.t, "found", func() bool {
 		found, err := scrub.Read(h.directory)
 		must(h.t, err)
 		if len(found) == 1 && found[0].Code == want.Code && found[0].From == want.From && found[0].To == want.To {
-			return
+			return true
 		}
 		if len(found) != 0 {
 			h.t.Fatalf("found %+v, want %+v", found, want)
@@ -234,9 +235,9 @@ func (h *keptHouse) findsOrEnds(want scrub.Finding) {
 				h.t.Fatalf("the notary ended with %v, want a fault of its disk", err)
 			}
 			h.stop = func() error { return nil }
-			return
+			return true
 		default:
+			return false
 		}
-	}
-	h.t.Fatal("the damage is not found")
+	})
 }

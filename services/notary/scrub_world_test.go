@@ -23,9 +23,6 @@ import (
 	"github.com/tripoint/tripoint/services/notary/scrub"
 )
 
-// deadline is far above what anything here takes on a machine under load.
-const deadline = 60 * time.Second
-
 // keptHouse is a hub whose disk the test knows, at one address through restarts, and
 // all that was ever published to it.
 type keptHouse struct {
@@ -33,12 +30,13 @@ type keptHouse struct {
 	disk    string // the hub's directory
 	listen  string
 	stopHub func()
+	pace    scrub.Pace
 	said    []stream.Message // by log index
 	ended   chan error       // of the notary that was started last
 }
 
 func keepHouse(t *testing.T) *keptHouse {
-	h := &keptHouse{disk: t.TempDir(), listen: "127.0.0.1:0",
+	h := &keptHouse{disk: t.TempDir(), listen: "127.0.0.1:0", pace: quickly,
 		house: &house{t: t, directory: t.TempDir(), registry: registrytest.NewLog(t), key: registrytest.Key("notary")}}
 	charter := registrytest.Charter(t)
 	h.said = []stream.Message{{Subject: "reg.charter.founded", Data: charter.Message}}
@@ -72,7 +70,7 @@ func (h *keptHouse) notarise() {
 	h.t.Helper()
 	n, err := notary.New(notary.Config{
 		Directory: h.directory, Charter: h.registry.Charter, Key: h.key, Stream: h.config(stream.NotaryUser),
-		Interval: time.Millisecond, Scrub: quickly,
+		Interval: time.Millisecond, Scrub: h.pace,
 	})
 	must(h.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -128,32 +126,23 @@ func (h *keptHouse) signed(size uint64) {
 // finds waits until these findings stand, and no others.
 func (h *keptHouse) finds(want ...scrub.Finding) {
 	h.t.Helper()
-	var got []scrub.Finding
 	diff := ""
-	for end := time.Now().Add(deadline); time.Now().Before(end); {
-		var err error
-		got, err = scrub.Read(h.directory)
+	stand := func() bool {
+		got, err := scrub.Read(h.directory)
 		must(h.t, err)
 		slices.SortFunc(got, func(a, b scrub.Finding) int { return int(a.From) - int(b.From) })
-		if diff = cmp.Diff(want, got, cmpopts.IgnoreFields(scrub.Finding{}, "What", "Seen"), cmpopts.EquateEmpty()); diff == "" {
-			return
-		}
-		select {
-		case <-h.t.Context().Done():
-		case <-time.After(20 * time.Millisecond):
-		}
+		diff = cmp.Diff(want, got, cmpopts.IgnoreFields(scrub.Finding{}, "What", "Seen"), cmpopts.EquateEmpty())
+		return diff == ""
 	}
-	h.t.Fatalf("findings (-want +got):\n%s", diff)
+	if !within(deadline, stand) {
+		h.t.Fatalf("findings (-want +got):\n%s", diff)
+	}
 }
 
 // keepsFinding sees that the findings stay through some more rounds.
 func (h *keptHouse) keepsFinding(want ...scrub.Finding) {
 	h.t.Helper()
-	h.finds(want...)
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
-		h.finds(want...)
-		time.Sleep(10 * time.Millisecond)
-	}
+	within(time.Second, func() bool { h.finds(want...); return false })
 }
 
 // blocks are the files that hold the event stream, in order.

@@ -2,6 +2,7 @@ package notary_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -68,17 +69,15 @@ func (w *onTheWeb) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 func (w *onTheWeb) root(size uint64) {
 	w.t.Helper()
 	var checkpoint translog.Checkpoint
-	for end := time.Now().Add(20 * time.Second); checkpoint.Size < size; {
+	wait(w.t, fmt.Sprintf("tiles of %d leaves", size), func() bool {
 		if note, status := w.ask("checkpoint"); status == http.StatusOK { // the tiles come after the publication
 			var err error
 			if checkpoint, err = translog.OpenCheckpoint(note, registrytest.Origin, registrytest.Public("notary")); err != nil {
 				w.t.Fatal(err)
 			}
 		}
-		if time.Now().After(end) {
-			w.t.Fatalf("the tiles end at %d, not %d", checkpoint.Size, size)
-		}
-	}
+		return checkpoint.Size >= size
+	})
 	w.size = checkpoint.Size
 	root, err := translog.TreeRoot(checkpoint.Size, w)
 	if err != nil || root != checkpoint.Root {

@@ -2,6 +2,7 @@ package notary_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -68,16 +69,14 @@ func TestOutsideWitnessCosignsThePublishedLog(t *testing.T) {
 		client := &onTheWeb{t: t, url: n.URL()}
 		client.root(size)
 		var head translog.TreeHead
-		for end := time.Now().Add(20 * time.Second); head.Size < size; {
-			if time.Now().After(end) {
-				t.Fatalf("cosigned up to %d, not %d", head.Size, size)
-			}
+		wait(t, fmt.Sprintf("cosigned up to %d", size), func() bool {
 			if note, status := client.ask("checkpoint"); status == http.StatusOK {
 				if got, err := translog.OpenTreeHead(note, []translog.VKey{w.VKey()}); err == nil {
 					head = got
 				}
 			}
-		}
+			return head.Size >= size
+		})
 		if root, err := translog.TreeRoot(size, client); err != nil || root != head.Root {
 			t.Errorf("the witness cosigned %s, the tiles have %s, %v", head.Root, root, err)
 		}
@@ -117,13 +116,4 @@ func TestAdversary_L04_OutsideWitnessSeesAnotherTree(t *testing.T) {
 	}
 	h.publish(5)
 	h.followTo(29)
-}
-
-func wait(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("after 20 s: not %s", what)
-		}
-	}
 }

@@ -179,9 +179,9 @@ func (h *house) followTo(size uint64) *translog.Follower {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); follower.Size() < size; {
-		if time.Now().After(deadline) {
-			h.t.Fatalf("the log has %d leaves after 10 s, want %d", follower.Size(), size)
+	for end := time.Now().Add(deadline); follower.Size() < size; {
+		if time.Now().After(end) {
+			h.t.Fatalf("the log has %d leaves after %v, want %d", follower.Size(), deadline, size)
 		}
 		messages, err := reader.Fetch(h.t.Context(), 100, time.Second)
 		if err != nil {
@@ -243,17 +243,37 @@ func (h *house) shelvedTo(size uint64) {
 // shelvedToRunning leaves it running.
 func (h *house) shelvedToRunning(size uint64) {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
+	wait(h.t, fmt.Sprintf("tiles of %d leaves", size), func() bool {
 		note, err := tiles.Checkpoint(filepath.Join(h.directory, "tiles"))
 		must(h.t, err)
-		if strings.HasPrefix(string(note), fmt.Sprintf("%s\n%d\n", registrytest.Origin, size)) {
-			break
-		}
-		if time.Now().After(end) {
-			h.t.Fatalf("the tiles are of %.40q, not of %d leaves", note, size)
-		}
-		time.Sleep(time.Millisecond)
+		return strings.HasPrefix(string(note), fmt.Sprintf("%s\n%d\n", registrytest.Origin, size))
+	})
+}
+
+// deadline is far above what anything here takes on a machine under load.
+const deadline = 60 * time.Second
+
+// wait looks again and again whether something has happened.
+func wait(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	if !within(deadline, done) {
+		t.Fatalf("after %v: not %s", deadline, what)
 	}
+}
+
+// within looks again and again, and reports whether it was done in time.
+func within(d time.Duration, done func() bool) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(d)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-late:
+			return false
+		}
+	}
+	return true
 }
 
 // forge puts a message of a notary on the log stream, of one leaf up to size.

@@ -110,7 +110,7 @@ func (s *Scrubber) regrown(ctx context.Context, r *round) error {
 
 // other reports whether there is another message at an index than was signed.
 func (r *round) other(ctx context.Context, index uint64) (bool, error) {
-	m, ok, err := r.s.probe(ctx, index)
+	m, ok, err := r.s.probeTwice(ctx, index)
 	if err != nil || !ok || m.Sequence != index+1 {
 		return false, err
 	}
@@ -119,7 +119,7 @@ func (r *round) other(ctx context.Context, index uint64) (bool, error) {
 
 // right reports whether the message at an index is there, and what was signed.
 func (r *round) right(ctx context.Context, index uint64) (bool, error) {
-	m, ok, err := r.s.probe(ctx, index)
+	m, ok, err := r.s.probeTwice(ctx, index)
 	if err != nil || !ok || m.Sequence != index+1 {
 		return false, err
 	}

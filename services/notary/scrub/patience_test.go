@@ -146,6 +146,23 @@ func TestRegrownAndGoneOn(t *testing.T) {
 	})
 }
 
+// A hub that is slow where it is asked for one message does not move the place from
+// which the stream was set back: a notary that ends looks no second time.
+func TestRegrownInASlowHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, directory := newWorld(t, 1000), t.TempDir()
+		for i := 300; i < 1000; i++ {
+			w.messages[i].Data = []byte("other")
+		}
+		asked := map[uint64]int{}
+		w.mute = func(s uint64) bool { asked[s]++; return asked[s] == 1 }
+		if err := w.scrubber(directory).Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		found(t, directory, Finding{Code: Regrown, From: 300, To: 1000})
+	})
+}
+
 // The leaf store is damaged, and the stream is not: whichever it is, what was signed decides.
 func TestDamagedStoreIsNotTheStreamsFault(t *testing.T) {
 	for name, c := range map[string]struct {

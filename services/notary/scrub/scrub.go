@@ -206,3 +206,13 @@ func (s *Scrubber) probe(ctx context.Context, index uint64) (m stream.Message, o
 	}
 	return m, false, fmt.Errorf("asking for index %d: %w", index, stream.ErrMissed)
 }
+
+// probeTwice asks once more where nothing came: the hub may only be slow.
+func (s *Scrubber) probeTwice(ctx context.Context, index uint64) (m stream.Message, ok bool, err error) {
+	for range 2 {
+		if m, ok, err = s.probe(ctx, index); ok || err != nil {
+			break
+		}
+	}
+	return m, ok, err
+}
