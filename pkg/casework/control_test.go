@@ -215,3 +215,146 @@ func TestAdversary_K06_ControlOfAnothersEvent(t *testing.T) {
 		}
 	}
 }
+
+// Whoever takes another's identifier for its own event gets no hold of the other's,
+// and takes nothing from it, whichever comes first.
+func TestAdversary_K06_AnothersIdentifier(t *testing.T) {
+	for _, order := range [][]string{{"TH", "MM"}, {"MM", "TH"}} {
+		s := newStory(t)
+		for _, by := range order {
+			s.says(by, "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}, func(e *Said) { e.EventID = eventID(0) })
+		}
+		if change := s.says("MM", "police", "2025-02-13", recalled("RC-1", eventID(0))); len(change.Breaches) > 0 {
+			t.Errorf("breaches %+v: the event is MM's own too", change.Breaches)
+		}
+		for by, want := range map[string]bool{"MM": true, "TH": false} {
+			if got, err := Recalled(&s.cabinet, EventRef{by, "police", eventID(0)}); got != want || err != nil {
+				t.Errorf("%s's event is recalled: %v, %v", by, got, err)
+			}
+		}
+		s.says("TH", "police", "2025-02-13", recalled("RC-1", eventID(0)))
+		if got, _ := Recalled(&s.cabinet, EventRef{"TH", "police", eventID(0)}); !got {
+			t.Error("its own agency cannot recall it")
+		}
+		if r := read[Recall](s, TypeRecall, "MM.police.RC-1"); len(r.Claims) != 1 {
+			t.Errorf("TH's recall is in MM's of the same identifier: %+v", r)
+		}
+	}
+}
+
+// A recall cannot be recalled, nor an erasure: what was destroyed does not come back.
+func TestControlStands(t *testing.T) {
+	s := newStory(t)
+	s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"})
+	s.says("TH", "police", "2025-02-13", recalled("RC-1", eventID(0)))
+	s.says("TH", "police", "2025-02-14", recalled("RC-2", eventID(1)))
+	s.says("TH", "police", "2025-02-14", erased(eventID(1)))
+	r := read[Recall](s, TypeRecall, "TH.police.RC-2")
+	if len(r.Events)+len(r.Expected) > 0 || len(r.Oddities) != 1 {
+		t.Errorf("recall of a recall: %+v", r)
+	}
+	if _, found, _ := s.cabinet.Get(EventRef{"TH", "police", eventID(1)}.In(TypeErasure)); found {
+		t.Error("a recall was erased")
+	}
+	if got, _ := Recalled(&s.cabinet, EventRef{"TH", "police", eventID(1)}); got || Recallable(s.changes[1].Kind) {
+		t.Error("a recall was recalled")
+	}
+}
+
+// A reader who joined after the event still sees who has to answer, itself included.
+func TestRecallOfWhatIsNotKnownHere(t *testing.T) {
+	s := newStory(t)
+	s.says("TH", "police", "2025-02-13", recalled("RC-1", eventID(77)))
+	r := read[Recall](s, TypeRecall, "TH.police.RC-1")
+	if !cmp.Equal(r.Expected, []string{"CN", "MM"}) || len(r.Events) > 0 || len(r.Oddities) != 1 {
+		t.Errorf("recall %+v", r)
+	}
+}
+
+func TestReceiptsInAnyOrder(t *testing.T) {
+	var want []string
+	for _, order := range [][]string{{"CN", "MM", "CN"}, {"MM", "CN", "MM"}, {"CN", "CN", "MM"}} {
+		s := newStory(t)
+		s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"})
+		s.says("TH", "police", "2025-02-13", recalled("RC-1", eventID(0)))
+		for _, by := range order {
+			s.says(by, "border", "2025-02-14", receipt("RC-1", "TH", "police", eventID(0)))
+		}
+		s.says("TH", "police", "2025-02-15", erased(eventID(0)))
+		r := read[Recall](s, TypeRecall, "TH.police.RC-1")
+		if want == nil {
+			want = r.Confirmed()
+		}
+		if !cmp.Equal(r.Confirmed(), want) || len(want) != 2 || len(r.Receipts) != 2 {
+			t.Errorf("%v confirmed, in the order %v", r.Confirmed(), order)
+		}
+	}
+}
+
+// What cannot be read of an event of control is said, and has no effect.
+func TestControlThatMakesNoSense(t *testing.T) {
+	torn := released("MM", []byte("no envelope"))
+	elsewhere := released("MM", envelope("TH", "police")) // under a subject of CN's
+	nobody := released("no country", envelope("TH", "police"))
+	nobody.Subject = "evt.pair.TH.police.site.reported"
+	for name, test := range map[string]struct {
+		content proto.Message
+		why     string
+	}{
+		"a recall without an identifier":      {recalled("not an id", eventID(0)), "the identifier of the recall is not one"},
+		"a receipt of no country's":           {receipt("RC-1", "Thailand", "police"), "the recall that it is a receipt of is not readable"},
+		"a receipt without an identifier":     {receipt("", "TH", "police"), "the recall that it is a receipt of is not readable"},
+		"a review on no day":                  {reviewed("2025-02-30", eventID(0)), "the review date is not a date"},
+		"a review of nothing":                 {reviewed("2025-02-28", "x"), "none of the events is known here and its agency's to review"},
+		"an erasure of nothing":               {erased("", eventID(9)), "none of the events is known here and its agency's to erase"},
+		"a release of no event":               {torn, "the released event is not readable"},
+		"a release of another subject":        {elsewhere, "the released event is not of the subject that is stated"},
+		"a release to nobody":                 {nobody, "the country that it is released to is not one"},
+		"an erasure without erasures, or any": {&caseworkv1.ControlErased{}, "none of the events is known here and its agency's to erase"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"})
+			change := s.says("TH", "police", "2025-02-13", test.content)
+			if got := read[Unplaced](s, TypeUnplaced, byIndex(1)); !cmp.Equal(got.Why, []string{test.why}) {
+				t.Errorf("unplaced because %q, want %q", got.Why, test.why)
+			}
+			if len(change.Touched) != 2 || RecalledBy(saidBy(1, "TH", "police", "2025-02-13", test.content)) != nil {
+				t.Errorf("it has an effect: %v", change.Touched)
+			}
+		})
+	}
+	s := newStory(t)
+	bad := recalled("RC-1", eventID(0))
+	bad.Deadline = "soon"
+	s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"})
+	s.says("TH", "police", "2025-02-13", bad)
+	if r := read[Recall](s, TypeRecall, "TH.police.RC-1"); len(r.Late(time.Now())) > 0 || len(r.Waiting()) != 2 || len(r.Oddities) != 1 {
+		t.Errorf("a recall whose deadline is no time: %+v", r)
+	}
+}
+
+// What was said to an audience, and released to one of its members as well, all its members have.
+func TestRecallOfWhatWasSaidHereAndReleased(t *testing.T) {
+	s := newStory(t)
+	m := released("CN", envelope("TH", "police"))
+	m.Subject = "evt.pair.TH.police.site.reported"
+	id := releasedID.String()
+	s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}, func(e *Said) { e.EventID = id })
+	s.says("TH", "police", "2025-02-12", m)
+	s.says("TH", "police", "2025-02-13", recalled("RC-1", id))
+	if r := read[Recall](s, TypeRecall, "TH.police.RC-1"); !cmp.Equal(r.Expected, []string{"CN", "MM"}) {
+		t.Errorf("expected %v", r.Expected)
+	}
+}
+
+// Of an agency that gives two events one identifier, the first has it.
+func TestOneIdentifierTwice(t *testing.T) {
+	s := newStory(t)
+	for range 2 {
+		s.says("TH", "police", "2025-02-12", &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}, func(e *Said) { e.EventID = eventID(0) })
+	}
+	if e := read[Event](s, TypeEvent, eventID(0)); len(e.Origins) != 1 || e.Origins[0].Index != 0 {
+		t.Errorf("event %+v", e)
+	}
+}

@@ -214,3 +214,78 @@ func FuzzHear(f *testing.F) {
 		}
 	})
 }
+
+// sectionsFrom makes of arbitrary bytes what a faulty or hostile reader might say that it
+// opened: a compartment, whether it says why it is closed, and content, again and again.
+func sectionsFrom(data []byte) (sections []casework.Opened) {
+	for len(data) >= 3 {
+		n := min(int(data[2]), len(data)-3)
+		o := casework.Opened{Compartment: eventv1.Compartment(data[0]), Content: data[3 : 3+n]}
+		if data[1]%2 == 1 {
+			o.Closed = "reason"
+		}
+		sections, data = append(sections, o), data[3+n:]
+	}
+	return sections
+}
+
+// FuzzHearOpened: whatever a reader says that it opened, each section of the event is
+// heard, closed or unreadable, once; what is closed is not heard; and folding comes to an end.
+func FuzzHearOpened(f *testing.F) {
+	content, err := proto.Marshal(report)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append([]byte{1, 0, byte(len(content))}, content...))
+	f.Add(append([]byte{1, 1, byte(len(content))}, content...))
+	f.Add([]byte{2, 1, 0, 2, 0, 0, 77, 0, 0})
+	f.Add([]byte(nil))
+	v := verified(f, sealed(f, caseC, report), sealed(f, identityC, persons), open(f, protectionC, screening), sealed(f, 99, sources))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sections := sectionsFrom(data)
+		said := casework.Hear(3, v, sections, registry.Audience{})
+		heard := 0
+		for _, is := range []bool{said.Case != nil, said.Identity != nil, said.Protection != nil} {
+			if is {
+				heard++
+			}
+		}
+		if heard+len(said.Closed)+len(said.Unreadable) != 4 || said.Intelligence != nil {
+			t.Errorf("heard %d, closed %v, unreadable %v of 4 sections", heard, said.Closed, said.Unreadable)
+		}
+		for _, o := range sections {
+			if o.Compartment != caseC {
+				continue
+			}
+			if o.Closed != "" && said.Case != nil {
+				t.Error("the content of a closed section was read")
+			}
+			break // the first counts
+		}
+		if len(sections) == 0 && len(said.Closed) != 4 {
+			t.Errorf("nothing was opened, and only %v are closed", said.Closed)
+		}
+		if _, err := casework.Fold(&casework.Memory{}, said); err != nil {
+			t.Errorf("what was heard cannot be folded: %v", err)
+		}
+	})
+}
+
+// What a sealed section holds is read only as its reader opened it; a reason closes it
+// whatever stands beside the reason.
+func TestHearTakesWhatWasOpened(t *testing.T) {
+	v := verified(t, sealed(t, caseC, report), sealed(t, identityC, persons), open(t, protectionC, screening))
+	content := open(t, identityC, persons).Content
+	said := casework.Hear(3, v, []casework.Opened{
+		{Compartment: intelligenceC, Content: content}, // the event has none
+		{Compartment: protectionC, Closed: "recalled", Content: open(t, protectionC, screening).Content},
+		{Compartment: identityC, Content: content},
+	}, registry.Audience{})
+	want := []casework.Closed{{Compartment: "case", Reason: "no-record"}, {Compartment: "protection", Reason: "recalled"}}
+	if diff := cmp.Diff(want, said.Closed); diff != "" {
+		t.Errorf("closed (-want +got):\n%s", diff)
+	}
+	if !proto.Equal(said.Identity, persons) || said.Case != nil || said.Protection != nil || said.Intelligence != nil {
+		t.Errorf("heard %+v", said)
+	}
+}

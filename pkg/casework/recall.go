@@ -147,12 +147,10 @@ func (f *folding) expected(subjects []subject) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if found {
-			released = append(released, release.To...)
+		if !found {
+			return all, nil
 		}
-	}
-	if len(released) == 0 {
-		return all, nil
+		released = append(released, release.To...)
 	}
 	return slices.DeleteFunc(all, func(country string) bool { return !slices.Contains(released, country) }), nil
 }
