@@ -59,6 +59,10 @@ func TestFaultyReportsAreRefusedByField(t *testing.T) {
 	marking := func(change func(*caseworkv1.Marking)) func(*caseworkv1.Report) {
 		return func(r *caseworkv1.Report) { change(r.Case.Marking) }
 	}
+	content := func(section *caseworkv1.CaseSection) func(*caseworkv1.Report) {
+		return func(r *caseworkv1.Report) { r.Case.Content = section.Content }
+	}
+	const someID = "01950000-0000-7000-8000-000000000000"
 	for _, c := range []struct {
 		name   string
 		change func(*caseworkv1.Report)
@@ -73,6 +77,14 @@ func TestFaultyReportsAreRefusedByField(t *testing.T) {
 		{"no day, with a time", func(r *caseworkv1.Report) { r.Case.Occurred = "2023-02-29T10:00:00+07:00" }, connect.CodeInvalidArgument, "reports[1].case.occurred", "calendar"},
 		{"no form of a date", func(r *caseworkv1.Report) { r.Case.Occurred = "12.2.2025" }, connect.CodeInvalidArgument, "reports[1].case.occurred", ""},
 		{"no day to review", marking(func(m *caseworkv1.Marking) { m.ReviewDate = "2026-04-31" }), connect.CodeInvalidArgument, "reports[1].case.marking.review_date", "calendar"},
+		{"no day for receipts", content(&caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+			RecallId: "R", EventIds: []string{someID}, Reason: "r", Deadline: "2025-02-30T10:00:00Z"}}}), connect.CodeInvalidArgument, "reports[1].case.control_recalled.deadline", "calendar"},
+		{"no day of destruction", content(&caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReceipt{ControlReceipt: &caseworkv1.ControlReceipt{
+			RecallId: "R", Country: "XB", Agency: "border", Destroyed: "2025-02-30T10:00:00Z"}}}), connect.CodeInvalidArgument, "reports[1].case.control_receipt.destroyed", "calendar"},
+		{"no day of the next review", content(&caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReviewed{ControlReviewed: &caseworkv1.ControlReviewed{
+			EventIds: []string{someID}, Reason: "r", ReviewDate: "2025-02-30"}}}), connect.CodeInvalidArgument, "reports[1].case.control_reviewed.review_date", "calendar"},
+		{"no event id", content(&caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReviewed{ControlReviewed: &caseworkv1.ControlReviewed{
+			EventIds: []string{"7"}, Reason: "r", ReviewDate: "2025-02-28"}}}), connect.CodeInvalidArgument, "reports[1].case.control_reviewed.event_ids[0]", "UUID"},
 		{"unknown class", keep("forever"), connect.CodeInvalidArgument, "reports[1].retention", "retention class"},
 		{"unknown audience", to("world"), connect.CodePermissionDenied, "reports[1].audience", "region"},
 		{"closed audience", to("pair"), connect.CodePermissionDenied, "reports[1].audience", "region"},

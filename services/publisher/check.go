@@ -100,8 +100,24 @@ func (c *checker) form(request *publisherv1.PublishRequest, f *faults) error {
 		if !onCalendar(section.GetMarking().GetReviewDate()) {
 			f.add("date.calendar", "no such day in the calendar", "reports", i, "case", "marking", "review_date")
 		}
+		if content, field, date := controlDate(section); !onCalendar(date) {
+			f.add("date.calendar", "no such day in the calendar", "reports", i, "case", content, field)
+		}
 	}
 	return nil
+}
+
+// controlDate is the one date in an event of control, and where it stands; empty where there is none.
+func controlDate(section *caseworkv1.CaseSection) (content, field, date string) {
+	switch c := section.GetContent().(type) {
+	case *caseworkv1.CaseSection_ControlRecalled:
+		return "control_recalled", "deadline", c.ControlRecalled.GetDeadline()
+	case *caseworkv1.CaseSection_ControlReceipt:
+		return "control_receipt", "destroyed", c.ControlReceipt.GetDestroyed()
+	case *caseworkv1.CaseSection_ControlReviewed:
+		return "control_reviewed", "review_date", c.ControlReviewed.GetReviewDate()
+	}
+	return "", "", ""
 }
 
 // rights checks a report against the registry; closed says that its audience is

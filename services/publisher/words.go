@@ -22,6 +22,8 @@ var wants = map[string]string{
 	`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`:    "want a date and time with its offset, such as 2025-02-12T15:45:00+07:00",
 	`^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$`:                                                                               "want a date, such as 2025-02-12, or nothing",
 	`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$`: "want a date, such as 2025-02-12, or a date and time with its offset, such as 2025-02-12T15:45:00+07:00",
+	`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}/\\]+$`:                                                                                                    "want a file's name: one line, without a path",
+	`^([A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*)?$`:                                                               "want a media type, such as image/jpeg, or nothing",
 }
 
 // teach puts words in place of patterns.
