@@ -89,7 +89,7 @@ func alterations(t testing.TB) (good []byte, all []attack) {
 	} {
 		all = append(all, attack{a.what, w.charter(), altered(t, good, a.change), a.because})
 	}
-	other := registrytest.Founding()
+	other := registrytest.Bare()
 	other.Name = "another log"
 	all = append(all, attack{"another charter", registrytest.Sign(t, other).Digest, good, "is not the charter"})
 	return good, all

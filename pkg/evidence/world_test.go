@@ -41,7 +41,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, book: registrytest.NewLog(t), heads: map[event.Chain]event.Head{}, mirrors: map[string]string{}}
+	w := &world{t: t, book: registrytest.NewLogOf(t, registrytest.Bare()), heads: map[event.Chain]event.Head{}, mirrors: map[string]string{}}
 	w.store(registry.FoundingSubject, w.book.Charter.Message)
 	return w
 }

@@ -108,7 +108,7 @@ func TestAdversary_R04_AnotherCountrysAgency(t *testing.T) {
 	l := lenient(t)
 	for _, change := range []*registryv1.Update{
 		Enrol("XB", "navy"), Retire("XB", "police"), RevokeKey(AgencyOwner("XB", "police"), 0), Leave("XB"), Quit("region", "XB"),
-		RevokeKey(MirrorOwner("XB"), 0), EnrolOpening("XB", 1, "desk XB"),
+		RevokeKey(MirrorOwner("XB"), 0), RevokeKey(DeskOwner("XB", 1), 0), RotateOpening("XB", 1, "next opening XB/1"), EnrolOpening("XB", 5, "desk XB"),
 	} {
 		refused(t, l, "not signed by XB", change, "root XA", "root XC")
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -115,7 +116,34 @@ func (b *book) found(c founding, index uint64) error {
 			return err
 		}
 	}
+	return b.foundOpenings(index, c.GetOpeningKeys())
+}
+
+// foundOpenings takes the opening keys of a founding. Their one order is checked here,
+// so that two readers have a country's keys in the same one.
+func (b *book) foundOpenings(index uint64, keys []*registryv1.OpeningKey) error {
+	for i, key := range keys {
+		if i > 0 && !ascending(keys[i-1], key) {
+			return fmt.Errorf("opening keys: that of %.2q for compartment %d is not above the one before it: want them by country, then compartment, each once",
+				key.GetCountry(), key.GetCompartment())
+		}
+		s, err := b.slotOf(&registryv1.KeyOwner{Country: key.GetCountry(), Purpose: &registryv1.KeyOwner_Compartment{Compartment: key.GetCompartment()}})
+		if err != nil {
+			return fmt.Errorf("opening keys: %w", err)
+		}
+		next, err := commitment(s.owner(), key.GetNext(), false)
+		if err != nil {
+			return err
+		}
+		if err := s.put(b, index, key.GetPublicKey(), nil, next); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func ascending(a, b *registryv1.OpeningKey) bool {
+	return cmp.Or(cmp.Compare(a.GetCountry(), b.GetCountry()), cmp.Compare(a.GetCompartment(), b.GetCompartment())) < 0
 }
 
 func (c founding) consents(_, after *book) []consent {

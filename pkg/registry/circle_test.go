@@ -156,32 +156,6 @@ func TestRoots(t *testing.T) {
 	l.Take(t, "reg.agency.retired", marshal(t, signed))
 }
 
-// Opening keys have epochs, and their country's root speaks for them.
-func TestOpeningKeys(t *testing.T) {
-	l := lenient(t)
-	refused(t, l, "not signed by XA", EnrolOpening("XA", 2, "desk XA"), "root XB")
-	enrolled := l.Apply(t, EnrolOpening("XA", 2, "desk XA"), "root XA")
-	l.Next = 10
-	rotated := l.Apply(t, RotateOpening("XA", 2, "next desk XA"), "root XA")
-	revoked := l.Apply(t, RevokeKey(DeskOwner("XA", 2), 0), "root XA")
-	keys := l.State.Openings("XA", 2)
-	if len(keys) != 2 || keys[0].Epoch != 1 || keys[1].Epoch != 2 || keys[0].Until != rotated || keys[1].Until != revoked ||
-		keys[0].ValidAt(enrolled) || !keys[0].ValidAt(enrolled+1) || len(l.State.Openings("XA", 1)) != 0 {
-		t.Errorf("%d keys of epochs and times other than enrolled", len(keys))
-	}
-	bad := EnrolOpening("XA", 3, "desk")
-	bad.GetKeyEnrolled().PublicKey = bad.GetKeyEnrolled().PublicKey[1:]
-	for what, change := range map[string]*registryv1.Update{
-		"not one of HPKE": bad, "compartment 0": EnrolOpening("XA", 0, "desk"), "compartment 65": EnrolOpening("XA", 65, "desk"),
-		"was one of XA's before": EnrolOpening("XA", 3, "desk XA"),
-	} {
-		unproposed(t, l, what, change)
-	}
-	// Whoever takes another's opening key, which he cannot use, keeps nobody from it.
-	l.Apply(t, EnrolOpening("XB", 4, "next desk XC"), "root XB")
-	l.Apply(t, EnrolOpening("XC", 4, "next desk XC"), "root XC")
-}
-
 // A thief who has a key and its successor rotates as often as he likes: what the
 // root signs meanwhile still applies.
 func TestRotationsDoNotHoldUpTheRoot(t *testing.T) {

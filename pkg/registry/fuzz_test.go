@@ -16,10 +16,10 @@ import (
 // and an accepted founding keeps the package's invariants. The update is also
 // signed by every member that it names, so that what lies behind the signatures is reached.
 func FuzzApply(f *testing.F) {
-	small := registrytest.Founding()
+	small := registrytest.Bare()
 	small.Members, small.Agencies, small.Audiences = small.Members[:1], nil, nil
 	small.Threshold, small.Quorum = 1, 1
-	for _, founding := range []*registryv1.Founding{registrytest.Founding(), registrytest.SecondFounding(), small} {
+	for _, founding := range []*registryv1.Founding{registrytest.Founding(), registrytest.Bare(), registrytest.SecondFounding(), small} {
 		f.Add(registrytest.Sign(f, founding).Message)
 	}
 	unsound := registrytest.Founding()
@@ -85,7 +85,25 @@ func apply(t *testing.T, before registry.State, message []byte) {
 			t.Errorf("agency %q of %q", agency.ID, agency.Country)
 		}
 	}
+	sealedSoundly(t, after)
 	if _, err := after.Apply(8, registry.FoundingSubject, message); err == nil {
 		t.Error("founded twice")
+	}
+}
+
+// sealedSoundly: in a founding each member has at most one opening key a compartment, valid
+// from index 1, and no bytes are two of them.
+func sealedSoundly(t *testing.T, s registry.State) {
+	t.Helper()
+	for _, country := range s.Countries() {
+		bytes := map[string]bool{}
+		for compartment := range uint32(65) {
+			for i, o := range s.Openings(country, compartment) {
+				if i > 0 || compartment == 0 || o.Epoch != 1 || o.From != 1 || len(o.Public) != 1216 || bytes[string(o.Public)] {
+					t.Errorf("opening key %d of %s for compartment %d: epoch %d from %d, %d bytes", i, country, compartment, o.Epoch, o.From, len(o.Public))
+				}
+				bytes[string(o.Public)] = true
+			}
+		}
 	}
 }

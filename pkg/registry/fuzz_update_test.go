@@ -17,7 +17,8 @@ func everyChange() []*registryv1.Update {
 		AmendCharter(2, 2), AmendRetention("case", 9), Admit("XD"), Enrol("XD", "police"), Join("region", "XD"), Form("three", "XA", "XD"),
 		AmendAudience("pair", "rescue", "prosecution"), Quit("pair", "XB"), Suspend("XC"), Reinstate("XC"),
 		RevokeKey(AgencyOwner("XA", "police"), 1), EnrolKey(AgencyOwner("XA", "police"), "key 0"), RotateKey(AgencyOwner("XA", "police"), "next key 0"),
-		RevokeKey(MirrorOwner("XB"), 0), EnrolKey(MirrorOwner("XB"), "key 1"), EnrolOpening("XA", 2, "desk"), RotateOpening("XA", 2, "next desk"),
+		RevokeKey(MirrorOwner("XB"), 0), EnrolKey(MirrorOwner("XB"), "key 1"),
+		RevokeKey(DeskOwner("XA", 2), 0), EnrolOpening("XA", 2, "desk"), RotateOpening("XA", 2, "next desk"), RotateOpening("XB", 1, "next opening XB/1"),
 		ReplaceRoot("XB", "key 2"), RotateRoot("XB", "next key 2"), Retire("XC", "border"), Leave("XC"),
 	}
 }

@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
@@ -121,6 +123,18 @@ func (s State) Openings(country string, compartment uint32) []Opening {
 		}
 	}
 	return found
+}
+
+// Opening finds a country's opening key by its bytes, valid or not.
+func (s State) Opening(country string, public []byte) (Opening, bool) {
+	if s.book == nil {
+		return Opening{}, false
+	}
+	at := slices.IndexFunc(s.book.openings, func(o Opening) bool { return o.Country == country && bytes.Equal(o.Public, public) })
+	if at < 0 {
+		return Opening{}, false
+	}
+	return s.book.openings[at], true
 }
 
 // slot is what a key can be for.

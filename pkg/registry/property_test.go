@@ -41,6 +41,9 @@ func aChange(t *rapid.T, serial int) *registryv1.Update {
 		func() *registryv1.Update { return Retire(country, agency) },
 		func() *registryv1.Update { return EnrolKey(owner, fresh) },
 		func() *registryv1.Update { return EnrolOpening(country, 2, fresh) },
+		func() *registryv1.Update {
+			return RotateOpening(country, 2, rapid.SampledFrom([]string{"next opening " + country + "/2", "next next opening " + country + "/2"}).Draw(t, "next"))
+		},
 		func() *registryv1.Update { return RevokeKey(owner, 0) },
 		func() *registryv1.Update {
 			return RotateKey(owner, rapid.SampledFrom(nextNames(country, agency, serial)).Draw(t, "next"))

@@ -90,7 +90,7 @@ func TestOneKeyTwice(t *testing.T) {
 
 // A founding of one member, without agencies, audiences or retention classes, is a founding.
 func TestSmallestFounding(t *testing.T) {
-	f := registrytest.Founding()
+	f := registrytest.Bare()
 	f.Members, f.Agencies, f.Audiences, f.RetentionClasses = f.Members[:1], nil, nil, nil
 	f.Threshold, f.Quorum = 1, 1
 	state, err := registrytest.Sign(t, f).State()

@@ -202,7 +202,7 @@ func firstIsSecond() *registryv1.Update {
 }
 
 func openingWith(secondKey []byte) *registryv1.Update {
-	update := EnrolOpening("XA", 1, "opening")
+	update := EnrolOpening("XA", 5, "opening")
 	update.GetKeyEnrolled().SecondKey = secondKey
 	return update
 }

@@ -33,6 +33,25 @@ type vectors struct {
 	Head      string       `json:"head"` // of the chain over updates, after this message at index 0
 	Keys      []keyVector  `json:"keys"` // of publishers
 	Bad       []badVector  `json:"bad"`
+	Sealed    sealedVector `json:"sealed"` // another founding: the same, with opening keys
+}
+
+type sealedVector struct {
+	Charter  string          `json:"charter"`
+	Message  string          `json:"message"`
+	Head     string          `json:"head"`
+	Openings []openingVector `json:"openings"`
+}
+
+// openingVector is one opening key as it stands in the registry after the founding.
+type openingVector struct {
+	Country     string `json:"country"`
+	Compartment uint32 `json:"compartment"`
+	Epoch       uint32 `json:"epoch"`
+	From        uint64 `json:"from"`   // the first log index at which content may be sealed to it
+	Seed        string `json:"seed"`   // private key, as HPKE serialises it
+	Digest      string `json:"digest"` // SHA-256 of the public key
+	Next        string `json:"next"`   // commitment to its successor; empty: none
 }
 
 type rootVector struct {
@@ -59,8 +78,8 @@ type badVector struct {
 
 func computeVectors(t *testing.T) vectors {
 	t.Helper()
-	founding := registrytest.Founding()
-	charter := registrytest.Charter(t)
+	founding := registrytest.Bare()
+	charter := registrytest.Sign(t, founding)
 	signed := &registryv1.SignedUpdate{}
 	if err := proto.Unmarshal(charter.Message, signed); err != nil {
 		t.Fatal(err)
@@ -77,7 +96,7 @@ func computeVectors(t *testing.T) vectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Head = hex.EncodeToString(policy.Registry[:])
+	v.Head, v.Sealed = hex.EncodeToString(policy.Registry[:]), computeSealed(t)
 	for i, member := range founding.GetMembers() {
 		v.Roots = append(v.Roots, rootVector{
 			Country: member.GetCountry(), Seed: hex.EncodeToString(registrytest.Key("root " + member.GetCountry()).Seed()),
@@ -95,11 +114,47 @@ func computeVectors(t *testing.T) vectors {
 	return v
 }
 
+// sealedFounding is the founding of the vectors with two opening keys; the second cannot be rotated.
+func sealedFounding() *registryv1.Founding {
+	f := registrytest.Bare()
+	all := registrytest.Founding().GetOpeningKeys()
+	f.OpeningKeys = []*registryv1.OpeningKey{all[0], all[5]}
+	f.OpeningKeys[1].Next = nil
+	return f
+}
+
+func computeSealed(t *testing.T) sealedVector {
+	t.Helper()
+	charter := registrytest.Sign(t, sealedFounding())
+	state, err := charter.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := state.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := sealedVector{Charter: charter.Digest.String(), Message: hex.EncodeToString(charter.Message), Head: hex.EncodeToString(policy.Registry[:])}
+	for _, key := range sealedFounding().GetOpeningKeys() {
+		private := registrytest.OpeningOf(key.GetCountry(), key.GetCompartment())
+		seed, err := private.Bytes()
+		o, ok := state.Opening(key.GetCountry(), private.PublicKey().Bytes())
+		if err != nil || !ok {
+			t.Fatalf("no opening key of %s: %v", key.GetCountry(), err)
+		}
+		v.Openings = append(v.Openings, openingVector{
+			Country: o.Country, Compartment: o.Compartment, Epoch: o.Epoch, From: o.From, Seed: hex.EncodeToString(seed),
+			Digest: event.DigestOf(o.Public).String(), Next: hex.EncodeToString(key.GetNext()),
+		})
+	}
+	return v
+}
+
 func badVectors(t *testing.T) []badVector {
 	t.Helper()
 	var list []badVector
 	add := func(what, because string, change func(f *registryv1.Founding), signers ...string) {
-		f := registrytest.Founding()
+		f := registrytest.Bare()
 		change(f)
 		list = append(list, badVector{
 			What: what, Message: hex.EncodeToString(marshal(t, signedBy(t, updateOf(t, f), signers...))), Because: because,
@@ -114,12 +169,15 @@ func badVectors(t *testing.T) []badVector {
 	add("one key for two roles", "is also that of", func(f *registryv1.Founding) { f.Members[0].MirrorKey = f.Members[0].RootKey }, all...)
 	add("key of small order", "small order", func(f *registryv1.Founding) { f.Agencies[0].PublisherKey = append([]byte{1}, make([]byte, 31)...) }, all...)
 	add("audience with a stranger", "no member", func(f *registryv1.Founding) { f.Audiences[0].Members[0] = "XD" }, all...)
+	opening := func(f *registryv1.Founding) { f.OpeningKeys = registrytest.Founding().GetOpeningKeys()[:1] }
+	add("an opening key of a stranger", "no member", func(f *registryv1.Founding) { opening(f); f.OpeningKeys[0].Country = "XD" }, all...)
+	add("an opening key of another length", "not one of HPKE", func(f *registryv1.Founding) { opening(f); f.OpeningKeys[0].PublicKey = make([]byte, 32) }, all...)
 	list = append(list, badVector{
 		What: "a change of a later version", Because: "does not know",
 		Message: hex.EncodeToString(marshal(t, signedBy(t, append(marshal(t, &registryv1.Update{Version: 1}), 0x9a, 0x06, 0), all...))),
 	}, badVector{
 		What: "an unknown field of group type", Because: "group",
-		Message: hex.EncodeToString(marshal(t, signedBy(t, append(updateOf(t, registrytest.Founding()), 0x7b, 0x7c), all...))),
+		Message: hex.EncodeToString(marshal(t, signedBy(t, append(updateOf(t, registrytest.Bare()), 0x7b, 0x7c), all...))),
 	})
 	return list
 }

@@ -16,12 +16,29 @@ func (c founding) words(*book) []string {
 	for _, m := range c.GetMembers() {
 		members = append(members, m.GetCountry())
 	}
-	return []string{
+	said := []string{
 		fmt.Sprintf("Founds the log %s.", c.GetOrigin()),
 		fmt.Sprintf("Its members are %s. A change of the charter takes %d of their roots, a witnessed checkpoint %d of their mirrors.",
 			join(members), c.GetThreshold(), c.GetQuorum()),
 		fmt.Sprintf("It begins with %d agencies and %d audiences.", len(c.GetAgencies()), len(c.GetAudiences())),
 	}
+	return append(said, openingWords(members, c.GetOpeningKeys())...)
+}
+
+// openingWords say for each member which compartments can be sealed to its desk.
+func openingWords(members []string, keys []*registryv1.OpeningKey) []string {
+	if len(keys) == 0 {
+		return nil
+	}
+	opened := map[string][]string{}
+	for _, key := range keys {
+		opened[key.GetCountry()] = append(opened[key.GetCountry()], fmt.Sprint(key.GetCompartment()))
+	}
+	var said []string
+	for _, country := range members {
+		said = append(said, fmt.Sprintf("The desk of %s begins with opening keys of the compartments: %s.", country, join(opened[country])))
+	}
+	return said
 }
 
 func (c charterAmended) words(before *book) []string {

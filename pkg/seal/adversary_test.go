@@ -257,7 +257,7 @@ func TestAdversary_K04_HubsKeyInPlaceOfARecipients(t *testing.T) {
 	}
 
 	// It tells the publisher that its own key is XB's: the registry knows better.
-	log := NewLog(t)
+	log := NewLogOf(t, Bare())
 	log.Apply(t, EnrolOpening("XB", 1, "XB's own"), "root XB")
 	subject, message := log.Message(t, EnrolOpening("XB", 2, "the hub's own"), "root XC")
 	if _, err := log.State.Apply(log.Next, subject, message); err == nil {

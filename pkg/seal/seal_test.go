@@ -357,7 +357,7 @@ func TestDestroyedPrivateKey(t *testing.T) {
 }
 
 func TestRecipientsAreThoseOfTheRegistry(t *testing.T) {
-	log := NewLog(t)
+	log := NewLogOf(t, Bare())
 	apply := func(change *registryv1.Update, signers ...string) {
 		t.Helper()
 		log.Apply(t, change, signers...)

@@ -38,7 +38,7 @@ func TestAdversary_E07_BeforeTheFounding(t *testing.T) {
 func TestAdversary_E07_AroundEnrolmentAndRevocation(t *testing.T) {
 	owner := registrytest.AgencyOwner("XA", "police")
 	const fresh, successor = "publisher XA/police 2", "next publisher XA/police 2"
-	log := registrytest.NewLog(t)
+	log := registrytest.NewLogOf(t, registrytest.Bare())
 	log.Next = 10
 	lost := log.Apply(t, registrytest.RevokeKey(owner, 0), "root XA")
 	before := log.State

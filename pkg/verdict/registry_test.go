@@ -20,7 +20,9 @@ type tale struct {
 	all []told // after the founding, so that the next index is one more than their number
 }
 
-func newTale(t testing.TB) *tale { return &tale{t: t, log: registrytest.NewLog(t)} }
+func newTale(t testing.TB) *tale {
+	return &tale{t: t, log: registrytest.NewLogOf(t, registrytest.Bare())}
+}
 
 func (s *tale) add(what string, code verdict.Code, messages ...message) {
 	for _, m := range messages {

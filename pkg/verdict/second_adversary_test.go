@@ -120,7 +120,7 @@ func TestAdversary_E13_SecondSignatureThatNobodyAskedFor(t *testing.T) {
 // A rotation to a successor with a second key, and a revocation and enrolment
 // without one: judged at the index, like the key itself.
 func TestAdversary_E13_SecondKeyComesAndGoes(t *testing.T) {
-	l := registrytest.NewLog(t)
+	l := registrytest.NewLogOf(t, registrytest.Bare())
 	r := newReader(t)
 	update := func(change func() (string, []byte)) {
 		t.Helper()

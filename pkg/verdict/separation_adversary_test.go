@@ -83,7 +83,7 @@ func possessionUse(t *testing.T) use {
 }
 
 func updateUse(t *testing.T, key string, change *registryv1.Update, label pae.Label, put func([]byte, *registryv1.SignedUpdate)) use {
-	log := registrytest.NewLog(t)
+	log := registrytest.NewLogOf(t, registrytest.Bare())
 	log.Apply(t, registrytest.Enrol("XA", "coast"), "root XA", "publisher XA/coast")
 	update := log.Signed(t, change).GetUpdate()
 	return use{key, pae.Encode(label, update), func(signature []byte) error {

@@ -121,7 +121,7 @@ func forgedHeader(t *testing.T, m message, header []byte) message {
 // E11: what carries an update is signed by nobody: however it is spelled, it is
 // that update, once. The update's own bytes are what was signed.
 func TestAdversary_E11_UpdatesSpelledOtherwise(t *testing.T) {
-	log := registrytest.NewLog(t)
+	log := registrytest.NewLogOf(t, registrytest.Bare())
 	subject, data := log.Message(t, registrytest.Retire("XA", "border"), "root XA")
 	signed := &registryv1.SignedUpdate{}
 	if err := proto.Unmarshal(data, signed); err != nil {

@@ -53,7 +53,7 @@ func story(t testing.TB) []told {
 	add("follows another header", verdict.Broken, forged(t, later[0], "publisher XA/police", func(h *eventv1.Header) { h.Previous[0]++ }))
 	add("with an id used before", verdict.Broken, forged(t, later[0], "publisher XA/police", func(h *eventv1.Header) { h.EventId = make([]byte, 16); h.EventId[6], h.EventId[8] = 0x70, 0x80 }))
 	add("the one left out, and what followed", verdict.Accepted, later...)
-	add("the founding again", verdict.Duplicate, message{registry.FoundingSubject, registrytest.Charter(t).Message})
+	add("the founding again", verdict.Duplicate, message{registry.FoundingSubject, registrytest.Sign(t, registrytest.Bare()).Message})
 	add("an unknown registry subject", verdict.NotUpdate, message{"reg.key.revoked", nil})
 	add("and the chains go on", verdict.Accepted, append(police.says(t, 1), border.says(t, 2)...)...)
 	return all
@@ -125,7 +125,7 @@ func TestFirstReasonCounts(t *testing.T) {
 // Before the founding nothing is known, and so nothing accepted. One that is not
 // the log's first message founds nothing.
 func TestBeforeTheFounding(t *testing.T) {
-	charter := registrytest.Charter(t)
+	charter := registrytest.Sign(t, registrytest.Bare())
 	r := &reader{state: registry.New(charter.Digest)}
 	for _, m := range story(t) {
 		if got := r.reads(t, m.message); got.Code == verdict.Accepted {

@@ -10,6 +10,7 @@ package desk
 import (
 	"context"
 	"crypto"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,12 @@ type Config struct {
 	// NextMirrorKey is the one that MirrorKey is to be rotated to; nil: none. It
 	// cosigns from the size on from which the registry names it.
 	NextMirrorKey crypto.Signer
+
+	// OpeningKeys are the private keys that open content of the compartments which this
+	// desk's officers work in (HPKE, MLKEM768-X25519), also those of earlier epochs, and a
+	// successor that is to come. Which is which the registry says, by the public key.
+	// None: nothing that is sealed opens here.
+	OpeningKeys []hpke.PrivateKey
 
 	// Console makes the pages; nil: none are served. It is called once, before
 	// New returns, and may keep the desk.

@@ -1,9 +1,6 @@
 package registrytest
 
 import (
-	"crypto/hpke"
-	"crypto/sha256"
-
 	"github.com/tripoint/tripoint/pkg/registry"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
@@ -84,30 +81,6 @@ func RotateKey(owner *registryv1.KeyOwner, name string) *registryv1.Update {
 // RevokeKey ends an owner's key.
 func RevokeKey(owner *registryv1.KeyOwner, doubtedFrom uint64) *registryv1.Update {
 	return &registryv1.Update{Change: &registryv1.Update_KeyRevoked{KeyRevoked: &registryv1.KeyRevoked{Owner: owner, DoubtedFrom: doubtedFrom}}}
-}
-
-// Opening is the private opening key of a name.
-func Opening(name string) hpke.PrivateKey {
-	seed := sha256.Sum256([]byte("a test key, known to everybody: " + name))
-	key, err := hpke.MLKEM768X25519().DeriveKeyPair(seed[:])
-	if err != nil {
-		panic(err) // the seed has a good length
-	}
-	return key
-}
-
-// EnrolOpening gives a desk an opening key of that name. Signer: the root.
-func EnrolOpening(country string, compartment uint32, name string) *registryv1.Update {
-	successor := registry.CommitmentOf(Opening("next " + name).PublicKey().Bytes())
-	return &registryv1.Update{Change: &registryv1.Update_KeyEnrolled{KeyEnrolled: &registryv1.KeyEnrolled{
-		Owner: DeskOwner(country, compartment), PublicKey: Opening(name).PublicKey().Bytes(), Next: successor[:]}}}
-}
-
-// RotateOpening exchanges a desk's opening key for the one of that name. Signer: the root.
-func RotateOpening(country string, compartment uint32, name string) *registryv1.Update {
-	successor := registry.CommitmentOf(Opening("next " + name).PublicKey().Bytes())
-	return &registryv1.Update{Change: &registryv1.Update_KeyRotated{KeyRotated: &registryv1.KeyRotated{
-		Owner: DeskOwner(country, compartment), PublicKey: Opening(name).PublicKey().Bytes(), Next: successor[:]}}}
 }
 
 // RotateRoot exchanges a country's root for the one of that name. Signer: "new NAME".

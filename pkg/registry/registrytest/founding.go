@@ -29,8 +29,15 @@ func Public(owner string) ed25519.PublicKey {
 
 // Founding is a charter of XA, XB and XC with two agencies each (police and
 // border), an audience of all (region) and one of XA and XB (pair), a quorum of
-// two, and the retention class case.
+// two, the retention class case, and opening keys for all that is sealed (OpeningOf).
 func Founding() *registryv1.Founding {
+	f := Bare()
+	f.OpeningKeys = openingKeys(f.GetMembers())
+	return f
+}
+
+// Bare is Founding without opening keys: nothing can be sealed to its desks.
+func Bare() *registryv1.Founding {
 	f := &registryv1.Founding{
 		Name: "test", Origin: Origin, Threshold: 3, Quorum: 2, NotaryKey: Public("notary"),
 		Audiences: []*registryv1.Audience{

@@ -22,7 +22,13 @@ type Log struct {
 // NewLog is founded at index 0 with Charter.
 func NewLog(t testing.TB) *Log {
 	t.Helper()
-	charter := Charter(t)
+	return NewLogOf(t, Founding())
+}
+
+// NewLogOf is founded at index 0 with a founding of one's own.
+func NewLogOf(t testing.TB, founding *registryv1.Founding) *Log {
+	t.Helper()
+	charter := Sign(t, founding)
 	state, err := charter.State()
 	if err != nil {
 		t.Fatal(err)

@@ -576,6 +576,7 @@ type Founding struct {
 	Audiences        []*Audience            `protobuf:"bytes,8,rep,name=audiences,proto3" json:"audiences,omitempty"`
 	RetentionClasses []*RetentionClass      `protobuf:"bytes,9,rep,name=retention_classes,json=retentionClasses,proto3" json:"retention_classes,omitempty"`
 	NotarySecondKey  []byte                 `protobuf:"bytes,10,opt,name=notary_second_key,json=notarySecondKey,proto3" json:"notary_second_key,omitempty"` // 1312 bytes, ML-DSA-44; empty: checkpoints have no second signature
+	OpeningKeys      []*OpeningKey          `protobuf:"bytes,11,rep,name=opening_keys,json=openingKeys,proto3" json:"opening_keys,omitempty"`               // ascending by country, then compartment; what is sealed is sealed to them
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -676,6 +677,13 @@ func (x *Founding) GetRetentionClasses() []*RetentionClass {
 func (x *Founding) GetNotarySecondKey() []byte {
 	if x != nil {
 		return x.NotarySecondKey
+	}
+	return nil
+}
+
+func (x *Founding) GetOpeningKeys() []*OpeningKey {
+	if x != nil {
+		return x.OpeningKeys
 	}
 	return nil
 }
@@ -911,6 +919,75 @@ func (x *Audience) GetRetentionClasses() []string {
 	return nil
 }
 
+// OpeningKey is the key to which content of one compartment is sealed for one country's desk.
+type OpeningKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`                      // of members
+	Compartment   uint32                 `protobuf:"varint,2,opt,name=compartment,proto3" json:"compartment,omitempty"`             // event/v1 Compartment
+	PublicKey     []byte                 `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // 1216 bytes, HPKE MLKEM768-X25519
+	Next          []byte                 `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`                            // commitment to the next one, 32 bytes; may be empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpeningKey) Reset() {
+	*x = OpeningKey{}
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpeningKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpeningKey) ProtoMessage() {}
+
+func (x *OpeningKey) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpeningKey.ProtoReflect.Descriptor instead.
+func (*OpeningKey) Descriptor() ([]byte, []int) {
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OpeningKey) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *OpeningKey) GetCompartment() uint32 {
+	if x != nil {
+		return x.Compartment
+	}
+	return 0
+}
+
+func (x *OpeningKey) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *OpeningKey) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
 // RetentionClass bounds how long content lives.
 type RetentionClass struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -922,7 +999,7 @@ type RetentionClass struct {
 
 func (x *RetentionClass) Reset() {
 	*x = RetentionClass{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1011,7 @@ func (x *RetentionClass) String() string {
 func (*RetentionClass) ProtoMessage() {}
 
 func (x *RetentionClass) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1024,7 @@ func (x *RetentionClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionClass.ProtoReflect.Descriptor instead.
 func (*RetentionClass) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RetentionClass) GetRetention() string {
@@ -977,7 +1054,7 @@ type CharterAmended struct {
 
 func (x *CharterAmended) Reset() {
 	*x = CharterAmended{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1066,7 @@ func (x *CharterAmended) String() string {
 func (*CharterAmended) ProtoMessage() {}
 
 func (x *CharterAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1079,7 @@ func (x *CharterAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CharterAmended.ProtoReflect.Descriptor instead.
 func (*CharterAmended) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CharterAmended) GetThreshold() uint32 {
@@ -1044,7 +1121,7 @@ type RetentionAmended struct {
 
 func (x *RetentionAmended) Reset() {
 	*x = RetentionAmended{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1133,7 @@ func (x *RetentionAmended) String() string {
 func (*RetentionAmended) ProtoMessage() {}
 
 func (x *RetentionAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1146,7 @@ func (x *RetentionAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionAmended.ProtoReflect.Descriptor instead.
 func (*RetentionAmended) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RetentionAmended) GetRetentionClasses() []*RetentionClass {
@@ -1089,7 +1166,7 @@ type MemberAdmitted struct {
 
 func (x *MemberAdmitted) Reset() {
 	*x = MemberAdmitted{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1178,7 @@ func (x *MemberAdmitted) String() string {
 func (*MemberAdmitted) ProtoMessage() {}
 
 func (x *MemberAdmitted) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1191,7 @@ func (x *MemberAdmitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberAdmitted.ProtoReflect.Descriptor instead.
 func (*MemberAdmitted) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MemberAdmitted) GetMember() *Member {
@@ -1135,7 +1212,7 @@ type MemberSuspended struct {
 
 func (x *MemberSuspended) Reset() {
 	*x = MemberSuspended{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1224,7 @@ func (x *MemberSuspended) String() string {
 func (*MemberSuspended) ProtoMessage() {}
 
 func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1237,7 @@ func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberSuspended.ProtoReflect.Descriptor instead.
 func (*MemberSuspended) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MemberSuspended) GetCountry() string {
@@ -1187,7 +1264,7 @@ type MemberReinstated struct {
 
 func (x *MemberReinstated) Reset() {
 	*x = MemberReinstated{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1276,7 @@ func (x *MemberReinstated) String() string {
 func (*MemberReinstated) ProtoMessage() {}
 
 func (x *MemberReinstated) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1289,7 @@ func (x *MemberReinstated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberReinstated.ProtoReflect.Descriptor instead.
 func (*MemberReinstated) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MemberReinstated) GetCountry() string {
@@ -1232,7 +1309,7 @@ type MemberLeft struct {
 
 func (x *MemberLeft) Reset() {
 	*x = MemberLeft{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1321,7 @@ func (x *MemberLeft) String() string {
 func (*MemberLeft) ProtoMessage() {}
 
 func (x *MemberLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1334,7 @@ func (x *MemberLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberLeft.ProtoReflect.Descriptor instead.
 func (*MemberLeft) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MemberLeft) GetCountry() string {
@@ -1279,7 +1356,7 @@ type RootRotated struct {
 
 func (x *RootRotated) Reset() {
 	*x = RootRotated{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1368,7 @@ func (x *RootRotated) String() string {
 func (*RootRotated) ProtoMessage() {}
 
 func (x *RootRotated) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1381,7 @@ func (x *RootRotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootRotated.ProtoReflect.Descriptor instead.
 func (*RootRotated) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RootRotated) GetCountry() string {
@@ -1340,7 +1417,7 @@ type RootReplaced struct {
 
 func (x *RootReplaced) Reset() {
 	*x = RootReplaced{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1429,7 @@ func (x *RootReplaced) String() string {
 func (*RootReplaced) ProtoMessage() {}
 
 func (x *RootReplaced) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1442,7 @@ func (x *RootReplaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootReplaced.ProtoReflect.Descriptor instead.
 func (*RootReplaced) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RootReplaced) GetCountry() string {
@@ -1399,7 +1476,7 @@ type AgencyEnrolled struct {
 
 func (x *AgencyEnrolled) Reset() {
 	*x = AgencyEnrolled{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1488,7 @@ func (x *AgencyEnrolled) String() string {
 func (*AgencyEnrolled) ProtoMessage() {}
 
 func (x *AgencyEnrolled) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1501,7 @@ func (x *AgencyEnrolled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgencyEnrolled.ProtoReflect.Descriptor instead.
 func (*AgencyEnrolled) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AgencyEnrolled) GetAgency() *Agency {
@@ -1445,7 +1522,7 @@ type AgencyRetired struct {
 
 func (x *AgencyRetired) Reset() {
 	*x = AgencyRetired{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1534,7 @@ func (x *AgencyRetired) String() string {
 func (*AgencyRetired) ProtoMessage() {}
 
 func (x *AgencyRetired) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1547,7 @@ func (x *AgencyRetired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgencyRetired.ProtoReflect.Descriptor instead.
 func (*AgencyRetired) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AgencyRetired) GetCountry() string {
@@ -1503,7 +1580,7 @@ type KeyOwner struct {
 
 func (x *KeyOwner) Reset() {
 	*x = KeyOwner{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1592,7 @@ func (x *KeyOwner) String() string {
 func (*KeyOwner) ProtoMessage() {}
 
 func (x *KeyOwner) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1605,7 @@ func (x *KeyOwner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyOwner.ProtoReflect.Descriptor instead.
 func (*KeyOwner) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *KeyOwner) GetCountry() string {
@@ -1603,7 +1680,7 @@ type Mirror struct {
 
 func (x *Mirror) Reset() {
 	*x = Mirror{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1692,7 @@ func (x *Mirror) String() string {
 func (*Mirror) ProtoMessage() {}
 
 func (x *Mirror) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1705,7 @@ func (x *Mirror) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
 func (*Mirror) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 // KeyEnrolled gives a purpose that has no key (any more) a new one, by the country's root.
@@ -1644,7 +1721,7 @@ type KeyEnrolled struct {
 
 func (x *KeyEnrolled) Reset() {
 	*x = KeyEnrolled{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1733,7 @@ func (x *KeyEnrolled) String() string {
 func (*KeyEnrolled) ProtoMessage() {}
 
 func (x *KeyEnrolled) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1746,7 @@ func (x *KeyEnrolled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyEnrolled.ProtoReflect.Descriptor instead.
 func (*KeyEnrolled) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KeyEnrolled) GetOwner() *KeyOwner {
@@ -1714,7 +1791,7 @@ type KeyRotated struct {
 
 func (x *KeyRotated) Reset() {
 	*x = KeyRotated{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1803,7 @@ func (x *KeyRotated) String() string {
 func (*KeyRotated) ProtoMessage() {}
 
 func (x *KeyRotated) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1816,7 @@ func (x *KeyRotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRotated.ProtoReflect.Descriptor instead.
 func (*KeyRotated) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KeyRotated) GetOwner() *KeyOwner {
@@ -1781,7 +1858,7 @@ type KeyRevoked struct {
 
 func (x *KeyRevoked) Reset() {
 	*x = KeyRevoked{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1870,7 @@ func (x *KeyRevoked) String() string {
 func (*KeyRevoked) ProtoMessage() {}
 
 func (x *KeyRevoked) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1883,7 @@ func (x *KeyRevoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRevoked.ProtoReflect.Descriptor instead.
 func (*KeyRevoked) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KeyRevoked) GetOwner() *KeyOwner {
@@ -1833,7 +1910,7 @@ type AudienceFormed struct {
 
 func (x *AudienceFormed) Reset() {
 	*x = AudienceFormed{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1922,7 @@ func (x *AudienceFormed) String() string {
 func (*AudienceFormed) ProtoMessage() {}
 
 func (x *AudienceFormed) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1935,7 @@ func (x *AudienceFormed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudienceFormed.ProtoReflect.Descriptor instead.
 func (*AudienceFormed) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AudienceFormed) GetAudience() *Audience {
@@ -1880,7 +1957,7 @@ type AudienceJoined struct {
 
 func (x *AudienceJoined) Reset() {
 	*x = AudienceJoined{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1892,7 +1969,7 @@ func (x *AudienceJoined) String() string {
 func (*AudienceJoined) ProtoMessage() {}
 
 func (x *AudienceJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1905,7 +1982,7 @@ func (x *AudienceJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudienceJoined.ProtoReflect.Descriptor instead.
 func (*AudienceJoined) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AudienceJoined) GetAudience() string {
@@ -1933,7 +2010,7 @@ type AudienceLeft struct {
 
 func (x *AudienceLeft) Reset() {
 	*x = AudienceLeft{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2022,7 @@ func (x *AudienceLeft) String() string {
 func (*AudienceLeft) ProtoMessage() {}
 
 func (x *AudienceLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2035,7 @@ func (x *AudienceLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudienceLeft.ProtoReflect.Descriptor instead.
 func (*AudienceLeft) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AudienceLeft) GetAudience() string {
@@ -1987,7 +2064,7 @@ type AudienceAmended struct {
 
 func (x *AudienceAmended) Reset() {
 	*x = AudienceAmended{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2076,7 @@ func (x *AudienceAmended) String() string {
 func (*AudienceAmended) ProtoMessage() {}
 
 func (x *AudienceAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2089,7 @@ func (x *AudienceAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudienceAmended.ProtoReflect.Descriptor instead.
 func (*AudienceAmended) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AudienceAmended) GetAudience() string {
@@ -2048,7 +2125,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2137,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2150,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Entry) GetIndex() uint64 {
@@ -2109,7 +2186,7 @@ type Book struct {
 
 func (x *Book) Reset() {
 	*x = Book{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2198,7 @@ func (x *Book) String() string {
 func (*Book) ProtoMessage() {}
 
 func (x *Book) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2211,7 @@ func (x *Book) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Book.ProtoReflect.Descriptor instead.
 func (*Book) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Book) GetEntries() []*Entry {
@@ -2162,7 +2239,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2251,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_tripoint_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +2264,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_tripoint_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Proposal) GetSigned() *SignedUpdate {
@@ -2251,7 +2328,7 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\x0faudience_joined\x18\x19 \x01(\v2$.tripoint.registry.v1.AudienceJoinedH\x00R\x0eaudienceJoined\x12I\n" +
 	"\raudience_left\x18\x1a \x01(\v2\".tripoint.registry.v1.AudienceLeftH\x00R\faudienceLeft\x12R\n" +
 	"\x10audience_amended\x18\x1b \x01(\v2%.tripoint.registry.v1.AudienceAmendedH\x00R\x0faudienceAmendedB\b\n" +
-	"\x06change\"\xba\x03\n" +
+	"\x06change\"\xff\x03\n" +
 	"\bFounding\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x1c\n" +
@@ -2264,7 +2341,8 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\taudiences\x18\b \x03(\v2\x1e.tripoint.registry.v1.AudienceR\taudiences\x12Q\n" +
 	"\x11retention_classes\x18\t \x03(\v2$.tripoint.registry.v1.RetentionClassR\x10retentionClasses\x12*\n" +
 	"\x11notary_second_key\x18\n" +
-	" \x01(\fR\x0fnotarySecondKey\"\x9a\x01\n" +
+	" \x01(\fR\x0fnotarySecondKey\x12C\n" +
+	"\fopening_keys\x18\v \x03(\v2 .tripoint.registry.v1.OpeningKeyR\vopeningKeys\"\x9a\x01\n" +
 	"\x06Member\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x19\n" +
 	"\broot_key\x18\x02 \x01(\fR\arootKey\x12\x1d\n" +
@@ -2284,7 +2362,14 @@ const file_tripoint_registry_v1_registry_proto_rawDesc = "" +
 	"\baudience\x18\x01 \x01(\tR\baudience\x12\x18\n" +
 	"\amembers\x18\x02 \x03(\tR\amembers\x12\x1a\n" +
 	"\bpurposes\x18\x03 \x03(\tR\bpurposes\x12+\n" +
-	"\x11retention_classes\x18\x04 \x03(\tR\x10retentionClasses\"B\n" +
+	"\x11retention_classes\x18\x04 \x03(\tR\x10retentionClasses\"{\n" +
+	"\n" +
+	"OpeningKey\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12 \n" +
+	"\vcompartment\x18\x02 \x01(\rR\vcompartment\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fR\tpublicKey\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\fR\x04next\"B\n" +
 	"\x0eRetentionClass\x12\x1c\n" +
 	"\tretention\x18\x01 \x01(\tR\tretention\x12\x12\n" +
 	"\x04days\x18\x02 \x01(\rR\x04days\"\xb4\x01\n" +
@@ -2383,7 +2468,7 @@ func file_tripoint_registry_v1_registry_proto_rawDescGZIP() []byte {
 	return file_tripoint_registry_v1_registry_proto_rawDescData
 }
 
-var file_tripoint_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_tripoint_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_tripoint_registry_v1_registry_proto_goTypes = []any{
 	(*SignedUpdate)(nil),     // 0: tripoint.registry.v1.SignedUpdate
 	(*RootSignature)(nil),    // 1: tripoint.registry.v1.RootSignature
@@ -2393,71 +2478,73 @@ var file_tripoint_registry_v1_registry_proto_goTypes = []any{
 	(*Member)(nil),           // 5: tripoint.registry.v1.Member
 	(*Agency)(nil),           // 6: tripoint.registry.v1.Agency
 	(*Audience)(nil),         // 7: tripoint.registry.v1.Audience
-	(*RetentionClass)(nil),   // 8: tripoint.registry.v1.RetentionClass
-	(*CharterAmended)(nil),   // 9: tripoint.registry.v1.CharterAmended
-	(*RetentionAmended)(nil), // 10: tripoint.registry.v1.RetentionAmended
-	(*MemberAdmitted)(nil),   // 11: tripoint.registry.v1.MemberAdmitted
-	(*MemberSuspended)(nil),  // 12: tripoint.registry.v1.MemberSuspended
-	(*MemberReinstated)(nil), // 13: tripoint.registry.v1.MemberReinstated
-	(*MemberLeft)(nil),       // 14: tripoint.registry.v1.MemberLeft
-	(*RootRotated)(nil),      // 15: tripoint.registry.v1.RootRotated
-	(*RootReplaced)(nil),     // 16: tripoint.registry.v1.RootReplaced
-	(*AgencyEnrolled)(nil),   // 17: tripoint.registry.v1.AgencyEnrolled
-	(*AgencyRetired)(nil),    // 18: tripoint.registry.v1.AgencyRetired
-	(*KeyOwner)(nil),         // 19: tripoint.registry.v1.KeyOwner
-	(*Mirror)(nil),           // 20: tripoint.registry.v1.Mirror
-	(*KeyEnrolled)(nil),      // 21: tripoint.registry.v1.KeyEnrolled
-	(*KeyRotated)(nil),       // 22: tripoint.registry.v1.KeyRotated
-	(*KeyRevoked)(nil),       // 23: tripoint.registry.v1.KeyRevoked
-	(*AudienceFormed)(nil),   // 24: tripoint.registry.v1.AudienceFormed
-	(*AudienceJoined)(nil),   // 25: tripoint.registry.v1.AudienceJoined
-	(*AudienceLeft)(nil),     // 26: tripoint.registry.v1.AudienceLeft
-	(*AudienceAmended)(nil),  // 27: tripoint.registry.v1.AudienceAmended
-	(*Entry)(nil),            // 28: tripoint.registry.v1.Entry
-	(*Book)(nil),             // 29: tripoint.registry.v1.Book
-	(*Proposal)(nil),         // 30: tripoint.registry.v1.Proposal
+	(*OpeningKey)(nil),       // 8: tripoint.registry.v1.OpeningKey
+	(*RetentionClass)(nil),   // 9: tripoint.registry.v1.RetentionClass
+	(*CharterAmended)(nil),   // 10: tripoint.registry.v1.CharterAmended
+	(*RetentionAmended)(nil), // 11: tripoint.registry.v1.RetentionAmended
+	(*MemberAdmitted)(nil),   // 12: tripoint.registry.v1.MemberAdmitted
+	(*MemberSuspended)(nil),  // 13: tripoint.registry.v1.MemberSuspended
+	(*MemberReinstated)(nil), // 14: tripoint.registry.v1.MemberReinstated
+	(*MemberLeft)(nil),       // 15: tripoint.registry.v1.MemberLeft
+	(*RootRotated)(nil),      // 16: tripoint.registry.v1.RootRotated
+	(*RootReplaced)(nil),     // 17: tripoint.registry.v1.RootReplaced
+	(*AgencyEnrolled)(nil),   // 18: tripoint.registry.v1.AgencyEnrolled
+	(*AgencyRetired)(nil),    // 19: tripoint.registry.v1.AgencyRetired
+	(*KeyOwner)(nil),         // 20: tripoint.registry.v1.KeyOwner
+	(*Mirror)(nil),           // 21: tripoint.registry.v1.Mirror
+	(*KeyEnrolled)(nil),      // 22: tripoint.registry.v1.KeyEnrolled
+	(*KeyRotated)(nil),       // 23: tripoint.registry.v1.KeyRotated
+	(*KeyRevoked)(nil),       // 24: tripoint.registry.v1.KeyRevoked
+	(*AudienceFormed)(nil),   // 25: tripoint.registry.v1.AudienceFormed
+	(*AudienceJoined)(nil),   // 26: tripoint.registry.v1.AudienceJoined
+	(*AudienceLeft)(nil),     // 27: tripoint.registry.v1.AudienceLeft
+	(*AudienceAmended)(nil),  // 28: tripoint.registry.v1.AudienceAmended
+	(*Entry)(nil),            // 29: tripoint.registry.v1.Entry
+	(*Book)(nil),             // 30: tripoint.registry.v1.Book
+	(*Proposal)(nil),         // 31: tripoint.registry.v1.Proposal
 }
 var file_tripoint_registry_v1_registry_proto_depIdxs = []int32{
 	1,  // 0: tripoint.registry.v1.SignedUpdate.signatures:type_name -> tripoint.registry.v1.RootSignature
 	2,  // 1: tripoint.registry.v1.SignedUpdate.possessions:type_name -> tripoint.registry.v1.Possession
 	4,  // 2: tripoint.registry.v1.Update.founding:type_name -> tripoint.registry.v1.Founding
-	9,  // 3: tripoint.registry.v1.Update.charter_amended:type_name -> tripoint.registry.v1.CharterAmended
-	10, // 4: tripoint.registry.v1.Update.retention_amended:type_name -> tripoint.registry.v1.RetentionAmended
-	11, // 5: tripoint.registry.v1.Update.member_admitted:type_name -> tripoint.registry.v1.MemberAdmitted
-	12, // 6: tripoint.registry.v1.Update.member_suspended:type_name -> tripoint.registry.v1.MemberSuspended
-	13, // 7: tripoint.registry.v1.Update.member_reinstated:type_name -> tripoint.registry.v1.MemberReinstated
-	14, // 8: tripoint.registry.v1.Update.member_left:type_name -> tripoint.registry.v1.MemberLeft
-	15, // 9: tripoint.registry.v1.Update.root_rotated:type_name -> tripoint.registry.v1.RootRotated
-	16, // 10: tripoint.registry.v1.Update.root_replaced:type_name -> tripoint.registry.v1.RootReplaced
-	17, // 11: tripoint.registry.v1.Update.agency_enrolled:type_name -> tripoint.registry.v1.AgencyEnrolled
-	18, // 12: tripoint.registry.v1.Update.agency_retired:type_name -> tripoint.registry.v1.AgencyRetired
-	21, // 13: tripoint.registry.v1.Update.key_enrolled:type_name -> tripoint.registry.v1.KeyEnrolled
-	22, // 14: tripoint.registry.v1.Update.key_rotated:type_name -> tripoint.registry.v1.KeyRotated
-	23, // 15: tripoint.registry.v1.Update.key_revoked:type_name -> tripoint.registry.v1.KeyRevoked
-	24, // 16: tripoint.registry.v1.Update.audience_formed:type_name -> tripoint.registry.v1.AudienceFormed
-	25, // 17: tripoint.registry.v1.Update.audience_joined:type_name -> tripoint.registry.v1.AudienceJoined
-	26, // 18: tripoint.registry.v1.Update.audience_left:type_name -> tripoint.registry.v1.AudienceLeft
-	27, // 19: tripoint.registry.v1.Update.audience_amended:type_name -> tripoint.registry.v1.AudienceAmended
+	10, // 3: tripoint.registry.v1.Update.charter_amended:type_name -> tripoint.registry.v1.CharterAmended
+	11, // 4: tripoint.registry.v1.Update.retention_amended:type_name -> tripoint.registry.v1.RetentionAmended
+	12, // 5: tripoint.registry.v1.Update.member_admitted:type_name -> tripoint.registry.v1.MemberAdmitted
+	13, // 6: tripoint.registry.v1.Update.member_suspended:type_name -> tripoint.registry.v1.MemberSuspended
+	14, // 7: tripoint.registry.v1.Update.member_reinstated:type_name -> tripoint.registry.v1.MemberReinstated
+	15, // 8: tripoint.registry.v1.Update.member_left:type_name -> tripoint.registry.v1.MemberLeft
+	16, // 9: tripoint.registry.v1.Update.root_rotated:type_name -> tripoint.registry.v1.RootRotated
+	17, // 10: tripoint.registry.v1.Update.root_replaced:type_name -> tripoint.registry.v1.RootReplaced
+	18, // 11: tripoint.registry.v1.Update.agency_enrolled:type_name -> tripoint.registry.v1.AgencyEnrolled
+	19, // 12: tripoint.registry.v1.Update.agency_retired:type_name -> tripoint.registry.v1.AgencyRetired
+	22, // 13: tripoint.registry.v1.Update.key_enrolled:type_name -> tripoint.registry.v1.KeyEnrolled
+	23, // 14: tripoint.registry.v1.Update.key_rotated:type_name -> tripoint.registry.v1.KeyRotated
+	24, // 15: tripoint.registry.v1.Update.key_revoked:type_name -> tripoint.registry.v1.KeyRevoked
+	25, // 16: tripoint.registry.v1.Update.audience_formed:type_name -> tripoint.registry.v1.AudienceFormed
+	26, // 17: tripoint.registry.v1.Update.audience_joined:type_name -> tripoint.registry.v1.AudienceJoined
+	27, // 18: tripoint.registry.v1.Update.audience_left:type_name -> tripoint.registry.v1.AudienceLeft
+	28, // 19: tripoint.registry.v1.Update.audience_amended:type_name -> tripoint.registry.v1.AudienceAmended
 	5,  // 20: tripoint.registry.v1.Founding.members:type_name -> tripoint.registry.v1.Member
 	6,  // 21: tripoint.registry.v1.Founding.agencies:type_name -> tripoint.registry.v1.Agency
 	7,  // 22: tripoint.registry.v1.Founding.audiences:type_name -> tripoint.registry.v1.Audience
-	8,  // 23: tripoint.registry.v1.Founding.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
-	8,  // 24: tripoint.registry.v1.RetentionAmended.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
-	5,  // 25: tripoint.registry.v1.MemberAdmitted.member:type_name -> tripoint.registry.v1.Member
-	6,  // 26: tripoint.registry.v1.AgencyEnrolled.agency:type_name -> tripoint.registry.v1.Agency
-	20, // 27: tripoint.registry.v1.KeyOwner.mirror:type_name -> tripoint.registry.v1.Mirror
-	19, // 28: tripoint.registry.v1.KeyEnrolled.owner:type_name -> tripoint.registry.v1.KeyOwner
-	19, // 29: tripoint.registry.v1.KeyRotated.owner:type_name -> tripoint.registry.v1.KeyOwner
-	19, // 30: tripoint.registry.v1.KeyRevoked.owner:type_name -> tripoint.registry.v1.KeyOwner
-	7,  // 31: tripoint.registry.v1.AudienceFormed.audience:type_name -> tripoint.registry.v1.Audience
-	28, // 32: tripoint.registry.v1.Book.entries:type_name -> tripoint.registry.v1.Entry
-	0,  // 33: tripoint.registry.v1.Proposal.signed:type_name -> tripoint.registry.v1.SignedUpdate
-	29, // 34: tripoint.registry.v1.Proposal.book:type_name -> tripoint.registry.v1.Book
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	9,  // 23: tripoint.registry.v1.Founding.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
+	8,  // 24: tripoint.registry.v1.Founding.opening_keys:type_name -> tripoint.registry.v1.OpeningKey
+	9,  // 25: tripoint.registry.v1.RetentionAmended.retention_classes:type_name -> tripoint.registry.v1.RetentionClass
+	5,  // 26: tripoint.registry.v1.MemberAdmitted.member:type_name -> tripoint.registry.v1.Member
+	6,  // 27: tripoint.registry.v1.AgencyEnrolled.agency:type_name -> tripoint.registry.v1.Agency
+	21, // 28: tripoint.registry.v1.KeyOwner.mirror:type_name -> tripoint.registry.v1.Mirror
+	20, // 29: tripoint.registry.v1.KeyEnrolled.owner:type_name -> tripoint.registry.v1.KeyOwner
+	20, // 30: tripoint.registry.v1.KeyRotated.owner:type_name -> tripoint.registry.v1.KeyOwner
+	20, // 31: tripoint.registry.v1.KeyRevoked.owner:type_name -> tripoint.registry.v1.KeyOwner
+	7,  // 32: tripoint.registry.v1.AudienceFormed.audience:type_name -> tripoint.registry.v1.Audience
+	29, // 33: tripoint.registry.v1.Book.entries:type_name -> tripoint.registry.v1.Entry
+	0,  // 34: tripoint.registry.v1.Proposal.signed:type_name -> tripoint.registry.v1.SignedUpdate
+	30, // 35: tripoint.registry.v1.Proposal.book:type_name -> tripoint.registry.v1.Book
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_registry_v1_registry_proto_init() }
@@ -2485,8 +2572,8 @@ func file_tripoint_registry_v1_registry_proto_init() {
 		(*Update_AudienceLeft)(nil),
 		(*Update_AudienceAmended)(nil),
 	}
-	file_tripoint_registry_v1_registry_proto_msgTypes[9].OneofWrappers = []any{}
-	file_tripoint_registry_v1_registry_proto_msgTypes[19].OneofWrappers = []any{
+	file_tripoint_registry_v1_registry_proto_msgTypes[10].OneofWrappers = []any{}
+	file_tripoint_registry_v1_registry_proto_msgTypes[20].OneofWrappers = []any{
 		(*KeyOwner_Agency)(nil),
 		(*KeyOwner_Mirror)(nil),
 		(*KeyOwner_Compartment)(nil),
@@ -2497,7 +2584,7 @@ func file_tripoint_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tripoint_registry_v1_registry_proto_rawDesc), len(file_tripoint_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
