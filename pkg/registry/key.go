@@ -114,10 +114,16 @@ func (s State) Doubted(country, agency string, index uint64) bool {
 
 // Openings are a country's opening keys of a compartment that there ever were, by epoch.
 func (s State) Openings(country string, compartment uint32) []Opening {
+	return slices.DeleteFunc(s.OpeningsOf(country), func(o Opening) bool { return o.Compartment != compartment })
+}
+
+// OpeningsOf are a country's opening keys of all compartments that there ever were, in
+// the order in which they came.
+func (s State) OpeningsOf(country string) []Opening {
 	var found []Opening
 	if s.book != nil {
 		for _, o := range s.book.openings {
-			if o.Country == country && o.Compartment == compartment {
+			if o.Country == country {
 				found = append(found, o)
 			}
 		}

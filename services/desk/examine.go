@@ -23,7 +23,7 @@ const (
 )
 
 // Examine looks at a desk's directory, which may be in use: its journal, its mirror
-// key as the registry has it, the alarms that stand, and how far log, mirror and
+// key and its opening keys as the registry has them, the alarms that stand, and how far log, mirror and
 // witnesses are apart. Of config it reads Country, Directory, Charter and the keys.
 func Examine(ctx context.Context, config Config) []checkup.Check {
 	checks, running := daemon.Examine(config.Directory)
@@ -42,6 +42,7 @@ func Examine(ctx context.Context, config Config) []checkup.Check {
 		return append(checks, checkup.Bad("mirror key", "configure this country's mirror key, and this log's charter", "%v", err))
 	}
 	checks = append(checks, d.examineCharter(ctx), d.examineKey())
+	checks = append(checks, d.examineOpenings()...)
 	checks = append(checks, d.examineAlarms(ctx)...)
 	return append(checks, d.examineSizes(ctx, running)...)
 }

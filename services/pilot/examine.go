@@ -133,10 +133,11 @@ func (e *examiner) publisher(ctx context.Context, v voice) []checkup.Check {
 
 func (e *examiner) desk(ctx context.Context, country string) []checkup.Check {
 	key, check := keyfile.Examine("key file", e.layout.mirrorKey(country), keyfile.Unsealed)
-	checks := []checkup.Check{check}
+	openings, found := keyfile.ExamineOpenings("opening keys", e.layout.openings(country), keyfile.Unsealed)
+	checks := append([]checkup.Check{check}, found...)
 	if key != nil {
 		checks = append(checks, desk.Examine(ctx, desk.Config{
-			Country: country, Directory: e.layout.desk(country), Charter: e.charter, MirrorKey: key})...)
+			Country: country, Directory: e.layout.desk(country), Charter: e.charter, MirrorKey: key, OpeningKeys: openings})...)
 	}
 	if _, named := e.state.Member(country); named {
 		checks = e.gone(checks, "journal", e.layout.desk(country), e.layout.journal(country),

@@ -3,7 +3,9 @@ package pilot
 import (
 	"crypto/ed25519"
 	"fmt"
+	"slices"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
@@ -80,6 +82,7 @@ func state(layout Layout, founding *scenario.Founding) (*registryv1.Founding, er
 	for _, r := range founding.Retention {
 		statement.RetentionClasses = append(statement.RetentionClasses, &registryv1.RetentionClass{Retention: r.Class, Days: r.Days})
 	}
+	statement.OpeningKeys = keys.openings(layout, founding.Members)
 	return statement, keys.failed
 }
 
@@ -96,6 +99,35 @@ func (k *keyMaker) public(path string) []byte {
 		return nil
 	}
 	return private.Public().(ed25519.PublicKey)
+}
+
+// openings are the opening keys of all members' desks, in the order that a founding has them in.
+func (k *keyMaker) openings(layout Layout, members []string) []*registryv1.OpeningKey {
+	var all []*registryv1.OpeningKey
+	for _, country := range slices.Sorted(slices.Values(members)) {
+		for _, compartment := range event.Compartments() {
+			path := layout.openingKey(country, compartment)
+			public, successor := k.opening(path), k.opening(path+".next")
+			if k.failed != nil {
+				return nil
+			}
+			next := registry.CommitmentOf(successor)
+			all = append(all, &registryv1.OpeningKey{Country: country, Compartment: uint32(compartment), PublicKey: public, Next: next[:]})
+		}
+	}
+	return all
+}
+
+func (k *keyMaker) opening(path string) []byte {
+	if k.failed != nil {
+		return nil
+	}
+	private, err := keyfile.Opening(path, keyfile.Unsealed)
+	if err != nil {
+		k.failed = err
+		return nil
+	}
+	return private.PublicKey().Bytes()
 }
 
 // next is the commitment to the successor of a key, which lies beside it.

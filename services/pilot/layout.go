@@ -3,7 +3,9 @@ package pilot
 import (
 	"path/filepath"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/stream"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 // Layout is where things lie in the pilot's data directory. Each party's part is
@@ -37,6 +39,12 @@ func (l Layout) outbox(v voice) string         { return filepath.Join(l.publishe
 func (l Layout) desk(country string) string      { return l.at("desks", country) }
 func (l Layout) mirrorKey(country string) string { return filepath.Join(l.desk(country), "mirror.key") }
 func (l Layout) journal(country string) string   { return filepath.Join(l.desk(country), "journal.db") }
+
+// openings is where a desk's opening keys lie, one a compartment.
+func (l Layout) openings(country string) string { return filepath.Join(l.desk(country), "opening") }
+func (l Layout) openingKey(country string, compartment eventv1.Compartment) string {
+	return filepath.Join(l.openings(country), event.CompartmentName(compartment)+".key")
+}
 
 // voice is one agency, and so one publisher.
 type voice struct{ Country, Agency string }

@@ -2,7 +2,9 @@ package pilot
 
 import (
 	"context"
+	"crypto/hpke"
 	"errors"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -199,9 +201,13 @@ func (p *Pilot) openDesk(ctx context.Context, country string) (daemon.Role, erro
 	if err != nil {
 		return daemon.Role{}, err
 	}
+	openings, err := p.layout.loadOpenings(country)
+	if err != nil {
+		return daemon.Role{}, err
+	}
 	var pages *console.Console
 	opened, err := desk.New(ctx, desk.Config{
-		Country: country, Directory: p.layout.desk(country), Charter: p.charter, MirrorKey: key,
+		Country: country, Directory: p.layout.desk(country), Charter: p.charter, MirrorKey: key, OpeningKeys: openings,
 		Stream: p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
 		Logger: p.log.With("role", "desk "+country),
 		Console: func(d *desk.Desk) (http.Handler, error) {
@@ -214,6 +220,16 @@ func (p *Pilot) openDesk(ctx context.Context, country string) (daemon.Role, erro
 	}
 	p.parties.addDesk(country, opened, pages)
 	return daemon.Role{Name: "desk " + country, Run: opened.Run}, nil
+}
+
+// loadOpenings are a desk's opening keys; none where nobody has made any: a pilot of
+// before has none.
+func (l Layout) loadOpenings(country string) ([]hpke.PrivateKey, error) {
+	keys, err := keyfile.LoadOpenings(l.openings(country), keyfile.Unsealed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return keys, err
 }
 
 // Console is one desk's console, with a link that signs one person in, once.

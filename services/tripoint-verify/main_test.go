@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 func TestCharterFile(t *testing.T) {
 	_, good, _ := known(t)
 	founding := filepath.Join(t.TempDir(), "charter")
-	if err := os.WriteFile(founding, registrytest.Charter(t).Message, 0o600); err != nil {
+	if err := os.WriteFile(founding, registrytest.Sign(t, registrytest.Bare()).Message, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out := &strings.Builder{}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/hpke"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -122,9 +123,15 @@ func examinePublisher(ctx context.Context, s settings, lock keyfile.Lock) []chec
 
 func examineDesk(ctx context.Context, s settings, lock keyfile.Lock) []checkup.Check {
 	key, next, checks := s.examineKeys(lock)
+	var openings []hpke.PrivateKey
+	if s.OpeningKeys != "" {
+		var found []checkup.Check
+		openings, found = keyfile.ExamineOpenings("opening keys", s.OpeningKeys, lock)
+		checks = append(checks, found...)
+	}
 	if key != nil {
 		checks = append(checks, desk.Examine(ctx, desk.Config{
-			Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next})...)
+			Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings})...)
 	} else {
 		checks = append(checks, s.examineDirectory()...)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/ed25519"
-	"crypto/hpke"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/pae"
+	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 )
 
@@ -116,15 +116,14 @@ func TestOpeningKey(t *testing.T) {
 			t.Fatalf("exit %d: %s", code, out)
 		}
 	}
-	seed, err := keyfile.Secret(path, keyfile.Unsealed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	public, next := announced(t, path)
-	kem := hpke.MLKEM768X25519()
-	private, err := kem.NewPrivateKey(seed)
+	private, err := keyfile.LoadOpening(path, keyfile.Unsealed)
 	if err != nil || len(public) != 1216 || len(next) != 32 || string(private.PublicKey().Bytes()) != string(public) {
 		t.Errorf("the announced key of %d bytes is not the one in the file: %v", len(public), err)
+	}
+	successor, err := keyfile.LoadOpening(path+".next", keyfile.Unsealed)
+	if err != nil || registry.CommitmentOf(successor.PublicKey().Bytes()).String() != hex.EncodeToString(next) {
+		t.Errorf("the successor is not the one that is announced: %v", err)
 	}
 	if code, out := run(t, binary, "", "", "key", "next", path, "--unsealed"); code != 1 || !strings.Contains(out, "no signing key") {
 		t.Errorf("an opening key taken for one that signs: exit %d: %s", code, out)

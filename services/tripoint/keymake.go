@@ -96,31 +96,21 @@ var both = kind{
 	},
 }
 
-// opens is the kind of a desk's key. What is sealed is the private key as
-// draft-ietf-hpke-pq serialises it for MLKEM768-X25519: a seed of 32 bytes.
+// opens is the kind of a desk's key.
 var opens = kind{
 	create: func(path string, lock keyfile.Lock) (halves, error) {
-		key, err := hpke.MLKEM768X25519().GenerateKey()
-		if err != nil {
-			return halves{}, fmt.Errorf("making an opening key: %w", err)
-		}
-		seed, err := key.Bytes()
-		if err != nil {
-			return halves{}, fmt.Errorf("making an opening key: %w", err)
-		}
-		return halves{public: key.PublicKey().Bytes()}, keyfile.Put(path, lock, seed)
+		return publicOpening(keyfile.CreateOpening(path, lock))
 	},
 	load: func(path string, lock keyfile.Lock) (halves, error) {
-		seed, err := keyfile.Secret(path, lock, nil)
-		if err != nil {
-			return halves{}, err
-		}
-		key, err := hpke.MLKEM768X25519().NewPrivateKey(seed)
-		if err != nil {
-			return halves{}, fmt.Errorf("key file %s: holds no opening key", path)
-		}
-		return halves{public: key.PublicKey().Bytes()}, nil
+		return publicOpening(keyfile.LoadOpening(path, lock))
 	},
+}
+
+func publicOpening(key hpke.PrivateKey, err error) (halves, error) {
+	if err != nil {
+		return halves{}, err
+	}
+	return halves{public: key.PublicKey().Bytes()}, nil
 }
 
 // newKey makes all files. After a crash in between, nextKey makes the rest.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry/paper"
-	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -136,7 +136,7 @@ func ownerOf(text string) (*registryv1.KeyOwner, error) {
 	if purpose == "mirror" {
 		return &registryv1.KeyOwner{Country: country, Purpose: &registryv1.KeyOwner_Mirror{Mirror: &registryv1.Mirror{}}}, nil
 	}
-	if compartment, ok := eventv1.Compartment_value["COMPARTMENT_"+strings.ToUpper(purpose)]; ok && compartment > 0 {
+	if compartment, ok := event.CompartmentOf(purpose); ok {
 		return &registryv1.KeyOwner{Country: country, Purpose: &registryv1.KeyOwner_Compartment{Compartment: uint32(compartment)}}, nil
 	}
 	return nil, exit{exitUsage, fmt.Errorf("%q: want the owner of a key: COUNTRY/agency, COUNTRY:mirror, or COUNTRY:case, :identity, :protection or :intelligence for a desk's opening key", text)}

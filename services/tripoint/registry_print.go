@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/registry/paper"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 func printJSON(to io.Writer, value any) error {
@@ -54,8 +56,11 @@ func printOverview(to io.Writer, o registry.Overview, at uint64) error {
 		}
 		fmt.Fprintf(text, "      publishes to %s with key %s, valid from index %d\n", strings.Join(a.To, ", "), short(a.Key), a.From)
 	}
+	if len(o.OpeningKey) > 0 {
+		fmt.Fprintf(text, "\nDesks, and what is sealed to them\n")
+	}
 	for _, k := range o.OpeningKey {
-		fmt.Fprintf(text, "  %s's desk opens compartment %d with key %s, epoch %d\n", k.Country, k.Compartment, short(k.Digest), k.Epoch)
+		fmt.Fprintf(text, "  %s opens %s with key %s, epoch %d\n", k.Country, event.CompartmentName(eventv1.Compartment(k.Compartment)), short(k.Digest), k.Epoch)
 	}
 	fmt.Fprintf(text, "\nRetention\n")
 	for _, class := range slices.Sorted(maps.Keys(o.Retention)) {

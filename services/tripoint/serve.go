@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,9 @@ type file struct {
 	// Second keys (ML-DSA-44), beside the key and beside the next one; may be missing where the registry names none.
 	SecondKey     string `yaml:"second_key,omitempty"`      // notary, publisher: path
 	NextSecondKey string `yaml:"next_second_key,omitempty"` // likewise
+
+	// A directory: every *.key in it is a key to a compartment that this desk's officers work in.
+	OpeningKeys string `yaml:"opening_keys,omitempty"` // desk
 
 	// How the role's key files are sealed; one of the two.
 	PassphraseFile string `yaml:"passphrase_file"` // path of a file that holds one line
@@ -199,6 +203,22 @@ func (s settings) seconds() ([]*second.Key, error) {
 	return keys, nil
 }
 
+// openings are the desk's opening keys that its configuration has.
+func (s settings) openings() ([]hpke.PrivateKey, error) {
+	if s.OpeningKeys == "" {
+		return nil, nil
+	}
+	lock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := keyfile.LoadOpenings(s.OpeningKeys, lock)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: opening_keys: %w", err)
+	}
+	return keys, nil
+}
+
 func (s settings) stream(user string) stream.Config {
 	return stream.Config{
 		URL: s.Hub.URL, Credentials: s.Hub.Credentials, User: user, Account: stream.InMemberAccount(user), Logger: s.log,
@@ -284,9 +304,13 @@ func serveDesk(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	openings, err := s.openings()
+	if err != nil {
+		return err
+	}
 	var pages *console.Console
 	d, err := desk.New(ctx, desk.Config{
-		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next,
+		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings,
 		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()
