@@ -40,7 +40,7 @@ func openingName(country string, compartment eventv1.Compartment) string {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, book: NewLog(t)}
+	w := &world{t: t, book: NewLogOf(t, Bare())}
 	for _, country := range []string{"XA", "XB"} {
 		for _, c := range []eventv1.Compartment{theCase, protection} {
 			if len(w.book.State.Openings(country, uint32(c))) == 0 {
