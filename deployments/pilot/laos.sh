@@ -37,6 +37,13 @@ for key in "$(root LA)" "$mirror" "$police"; do
 	tripoint key new "$key" --unsealed
 done
 
+echo "# And the keys that open what is sealed to its desk, one for each compartment that its officers work in."
+compartments="case identity protection intelligence"
+opening=$data/desks/LA/opening
+for compartment in $compartments; do
+	tripoint key new "$opening/$compartment.key" --opening --unsealed
+done
+
 echo "# It is admitted by two of the three roots, by its own, and with its mirror's key."
 tripoint registry propose admit LA --root "$(root LA).pub" --mirror "$mirror.pub" --data "$data" --out "$papers/admit.json"
 signed "$papers/admit.json" "$(root CN)" "$(root TH)" "$(root LA)" "$mirror"
@@ -46,6 +53,13 @@ echo "# Its root enrols its police."
 tripoint registry propose enrol-agency LA/police --name "Example police of a fourth country" --key "$police.pub" --data "$data" --out "$papers/police.json"
 signed "$papers/police.json" "$(root LA)" "$police"
 tripoint registry submit "$papers/police.json" --data "$data"
+
+echo "# It enrols its desk's opening keys, before anybody addresses it: what was sealed without them stays closed to it."
+for compartment in $compartments; do
+	tripoint registry propose enrol-key "LA:$compartment" --key "$opening/$compartment.key.pub" --data "$data" --out "$papers/$compartment.json"
+	signed "$papers/$compartment.json" "$(root LA)"
+	tripoint registry submit "$papers/$compartment.json" --data "$data"
+done
 
 echo "# It joins the audience region: all who are in it have to agree."
 tripoint registry propose join-audience region LA --data "$data" --out "$papers/join.json"

@@ -79,15 +79,15 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 		if err := json.Unmarshal(command(t, "audit", "replay", "--data", data, "--output", "json"), &summary); err != nil {
 			t.Fatal(err)
 		}
-		if summary.Desks["LA"].Events == 5 && summary.WitnessedSize == summary.Events && len(summary.CosignedBy) == 4 {
+		if summary.Desks["LA"].Events == 9 && summary.WitnessedSize == summary.Events && len(summary.CosignedBy) == 4 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("LA's desk has %d messages, %d of %d are witnessed", summary.Desks["LA"].Events, summary.WitnessedSize, summary.Events)
 		}
 	}
-	// The registry's four and its own; of the scenario's 28 nothing.
-	if la := summary.Desks["LA"]; la.Sealed != summary.Events-5 || len(la.Transfers) != 0 {
+	// The registry's eight and its own; of the scenario's 28 nothing.
+	if la := summary.Desks["LA"]; la.Sealed != summary.Events-9 || len(la.Transfers) != 0 {
 		t.Errorf("LA: %d sealed, %d transfers", la.Sealed, len(la.Transfers))
 	}
 	if len(summary.Findings) != 0 {
@@ -101,8 +101,19 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 	if !writes(overview(t, "--data", data)) {
 		t.Error("registry show does not say that LA/police may publish to region")
 	}
-	if writes(overview(t, "--data", data, "--at", "31")) || !writes(overview(t, "--data", data, "--at", "32")) {
-		t.Error("at index 31, where it joined, or right after, registry show says otherwise")
+	if writes(overview(t, "--data", data, "--at", "35")) || !writes(overview(t, "--data", data, "--at", "36")) {
+		t.Error("at index 35, where it joined, or right after, registry show says otherwise")
+	}
+	opens := func(o registry.Overview) (found []uint32) {
+		for _, k := range o.OpeningKey {
+			if k.Country == "LA" {
+				found = append(found, k.Compartment)
+			}
+		}
+		return found
+	}
+	if now := opens(overview(t, "--data", data)); !slices.Equal(now, []uint32{1, 2, 3, 4}) {
+		t.Errorf("registry show says that LA's desk opens %v", now)
 	}
 	// Without a network, from a book.
 	book := filepath.Join(t.TempDir(), "book.json")
@@ -118,7 +129,7 @@ func TestFourthCountryJoinsTheRunningPilot(t *testing.T) {
 	if err := json.Unmarshal(command(t, "pilot", "--data", data, "--once", "--output", "json"), &summary); err != nil {
 		t.Fatal(err)
 	}
-	if len(summary.Findings) != 0 || summary.Desks["LA"].Events != 5 || len(summary.Desks) != 4 {
+	if len(summary.Findings) != 0 || summary.Desks["LA"].Events != 9 || len(summary.Desks) != 4 {
 		t.Errorf("after a restart: %d desks, LA has %d messages, findings %v", len(summary.Desks), summary.Desks["LA"].Events, summary.Findings)
 	}
 	isRestored(t, data, summary)
