@@ -26,6 +26,9 @@ const (
 	roomSize  = 384 // more than what any content or entry is bound to
 )
 
+// Overhead is how many bytes a sealed section is longer than its content.
+const Overhead = tagSize
+
 // ContentKey opens one section of one event.
 type ContentKey [keySize]byte
 

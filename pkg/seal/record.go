@@ -30,10 +30,14 @@ type Terms struct {
 	Recipient string      // the one country of a release; empty in the batch's own record
 }
 
-// Subject is the one NATS subject on which the record may lie. A later revision
-// lies on the same one, and takes its place.
-func (t Terms) Subject() string {
-	subject := "key." + t.Origin.Audience + "." + t.Origin.Country + "." + t.Origin.Agency + "." + hex.EncodeToString(t.Batch[:16])
+// Subject is the one NATS subject on which a batch's own record may lie. A later
+// revision lies on the same one, and takes its place.
+func (t Terms) Subject() string { return t.SubjectAt(t.Origin.Audience) }
+
+// SubjectAt is the subject of a release that is told to another audience than the
+// events were: one that the recipient reads.
+func (t Terms) SubjectAt(address string) string {
+	subject := "key." + address + "." + t.Origin.Country + "." + t.Origin.Agency + "." + hex.EncodeToString(t.Batch[:16])
 	if t.Recipient != "" {
 		subject += "-" + t.Recipient
 	}
@@ -108,6 +112,19 @@ func (r Record) Replaces(revision uint64, digest event.Digest) error {
 // Has reports whether the record has an entry for a section of the event.
 func (r Record) Has(id event.ID) bool {
 	return slices.ContainsFunc(r.content.GetCompartments(), func(c *keyv1.CompartmentKeys) bool { return find(c, id) >= 0 })
+}
+
+// Events lists the events that the record has an entry of, each once.
+func (r Record) Events() []event.ID {
+	var all []event.ID
+	for _, c := range r.content.GetCompartments() {
+		for i := range c.GetPlaces() {
+			if id := event.ID(idAt(c, i)); !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+	}
+	return all
 }
 
 // Granted is an opening key of the registry to which a record is wrapped.
