@@ -11,6 +11,7 @@ package publisherv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	v11 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -174,6 +175,427 @@ func (x *Accepted) GetRepeated() bool {
 	return false
 }
 
+type EraseRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	EventIds []string               `protobuf:"bytes,1,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// Why, for those who read the events. It is not itself erased: nothing of the content.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseRequest) Reset() {
+	*x = EraseRequest{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseRequest) ProtoMessage() {}
+
+func (x *EraseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseRequest.ProtoReflect.Descriptor instead.
+func (*EraseRequest) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *EraseRequest) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+func (x *EraseRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type EraseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Erasing       []*Erasing             `protobuf:"bytes,1,rep,name=erasing,proto3" json:"erasing,omitempty"` // in the order of the request
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseResponse) Reset() {
+	*x = EraseResponse{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseResponse) ProtoMessage() {}
+
+func (x *EraseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseResponse.ProtoReflect.Descriptor instead.
+func (*EraseResponse) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *EraseResponse) GetErasing() []*Erasing {
+	if x != nil {
+		return x.Erasing
+	}
+	return nil
+}
+
+// Erasing is the promise for one event.
+type Erasing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	EventId       string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Repeated      bool                   `protobuf:"varint,2,opt,name=repeated,proto3" json:"repeated,omitempty"` // it was decided before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erasing) Reset() {
+	*x = Erasing{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erasing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erasing) ProtoMessage() {}
+
+func (x *Erasing) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erasing.ProtoReflect.Descriptor instead.
+func (*Erasing) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Erasing) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *Erasing) GetRepeated() bool {
+	if x != nil {
+		return x.Repeated
+	}
+	return false
+}
+
+type ReleaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The caller's own key for this release. The same key with the same request is decided once.
+	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// ISO 3166-1 alpha-2.
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// The identifier of an audience that the country reads, where it is said.
+	Audience string `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`
+	// The marking of what is said.
+	Marking *v1.Marking `protobuf:"bytes,4,opt,name=marking,proto3" json:"marking,omitempty"`
+	// All of one batch. What was released of it to the country before, by way of this audience, is named again:
+	// a release takes the place of the one before.
+	Events        []*ReleasedEvent `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseRequest) Reset() {
+	*x = ReleaseRequest{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseRequest) ProtoMessage() {}
+
+func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseRequest) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReleaseRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetMarking() *v1.Marking {
+	if x != nil {
+		return x.Marking
+	}
+	return nil
+}
+
+func (x *ReleaseRequest) GetEvents() []*ReleasedEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+// ReleasedEvent is one event of this agency as it lies in the log.
+type ReleasedEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // log index
+	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Envelope      []byte                 `protobuf:"bytes,3,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Sections      []*ReleasedSection     `protobuf:"bytes,4,rep,name=sections,proto3" json:"sections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleasedEvent) Reset() {
+	*x = ReleasedEvent{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleasedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleasedEvent) ProtoMessage() {}
+
+func (x *ReleasedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleasedEvent.ProtoReflect.Descriptor instead.
+func (*ReleasedEvent) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReleasedEvent) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ReleasedEvent) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *ReleasedEvent) GetEnvelope() []byte {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+func (x *ReleasedEvent) GetSections() []*ReleasedSection {
+	if x != nil {
+		return x.Sections
+	}
+	return nil
+}
+
+type ReleasedSection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Compartment   v11.Compartment        `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"`
+	ContentKey    []byte                 `protobuf:"bytes,2,opt,name=content_key,json=contentKey,proto3" json:"content_key,omitempty"` // secret
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleasedSection) Reset() {
+	*x = ReleasedSection{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleasedSection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleasedSection) ProtoMessage() {}
+
+func (x *ReleasedSection) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleasedSection.ProtoReflect.Descriptor instead.
+func (*ReleasedSection) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReleasedSection) GetCompartment() v11.Compartment {
+	if x != nil {
+		return x.Compartment
+	}
+	return v11.Compartment(0)
+}
+
+func (x *ReleasedSection) GetContentKey() []byte {
+	if x != nil {
+		return x.ContentKey
+	}
+	return nil
+}
+
+type ReleaseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RecordSubject string                 `protobuf:"bytes,1,opt,name=record_subject,json=recordSubject,proto3" json:"record_subject,omitempty"` // where the key record lies
+	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	RecordDigest  []byte                 `protobuf:"bytes,3,opt,name=record_digest,json=recordDigest,proto3" json:"record_digest,omitempty"` // SHA-256 of the key record
+	Repeated      bool                   `protobuf:"varint,4,opt,name=repeated,proto3" json:"repeated,omitempty"`                            // it was decided before; the other fields are empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseResponse) Reset() {
+	*x = ReleaseResponse{}
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseResponse) ProtoMessage() {}
+
+func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseResponse) Descriptor() ([]byte, []int) {
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReleaseResponse) GetRecordSubject() string {
+	if x != nil {
+		return x.RecordSubject
+	}
+	return ""
+}
+
+func (x *ReleaseResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ReleaseResponse) GetRecordDigest() []byte {
+	if x != nil {
+		return x.RecordDigest
+	}
+	return nil
+}
+
+func (x *ReleaseResponse) GetRepeated() bool {
+	if x != nil {
+		return x.Repeated
+	}
+	return false
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -182,7 +604,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[3]
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -194,7 +616,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[3]
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -207,7 +629,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{3}
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{10}
 }
 
 type GetStatusResponse struct {
@@ -223,13 +645,14 @@ type GetStatusResponse struct {
 	Connected     bool                   `protobuf:"varint,9,opt,name=connected,proto3" json:"connected,omitempty"`                              // to the hub
 	Halted        string                 `protobuf:"bytes,10,opt,name=halted,proto3" json:"halted,omitempty"`                                    // why nothing is being published; empty when all is well
 	WitnessedAt   uint64                 `protobuf:"varint,11,opt,name=witnessed_at,json=witnessedAt,proto3" json:"witnessed_at,omitempty"`      // when a quorum had last cosigned that one or a larger one, in seconds since 1970, by the mirrors' clocks; 0: never
+	Erasing       uint64                 `protobuf:"varint,12,opt,name=erasing,proto3" json:"erasing,omitempty"`                                 // events whose erasure is decided and not done
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[4]
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +664,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[4]
+	mi := &file_tripoint_publisher_v1_publisher_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +677,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{4}
+	return file_tripoint_publisher_v1_publisher_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetStatusResponse) GetCountry() string {
@@ -334,11 +757,18 @@ func (x *GetStatusResponse) GetWitnessedAt() uint64 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetErasing() uint64 {
+	if x != nil {
+		return x.Erasing
+	}
+	return 0
+}
+
 var File_tripoint_publisher_v1_publisher_proto protoreflect.FileDescriptor
 
 const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\n" +
-	"%tripoint/publisher/v1/publisher.proto\x12\x15tripoint.publisher.v1\x1a\x1bbuf/validate/validate.proto\x1a!tripoint/casework/v1/report.proto\"U\n" +
+	"%tripoint/publisher/v1/publisher.proto\x12\x15tripoint.publisher.v1\x1a\x1bbuf/validate/validate.proto\x1a\"tripoint/casework/v1/marking.proto\x1a!tripoint/casework/v1/report.proto\x1a\x1dtripoint/event/v1/event.proto\"U\n" +
 	"\x0ePublishRequest\x12C\n" +
 	"\areports\x18\x01 \x03(\v2\x1c.tripoint.casework.v1.ReportB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\areports\"N\n" +
 	"\x0fPublishResponse\x12;\n" +
@@ -346,8 +776,40 @@ const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\bAccepted\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12\x1a\n" +
-	"\brepeated\x18\x03 \x01(\bR\brepeated\"\x12\n" +
-	"\x10GetStatusRequest\"\xcc\x02\n" +
+	"\brepeated\x18\x03 \x01(\bR\brepeated\"\xa3\x01\n" +
+	"\fEraseRequest\x12n\n" +
+	"\tevent_ids\x18\x01 \x03(\tBQ\xbaHN\x92\x01K\b\x01\x10\xe8\a\x18\x01\"Br@2>^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$R\beventIds\x12#\n" +
+	"\x06reason\x18\x02 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xe8\aR\x06reason\"I\n" +
+	"\rEraseResponse\x128\n" +
+	"\aerasing\x18\x01 \x03(\v2\x1e.tripoint.publisher.v1.ErasingR\aerasing\"@\n" +
+	"\aErasing\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1a\n" +
+	"\brepeated\x18\x02 \x01(\bR\brepeated\"\xb8\x02\n" +
+	"\x0eReleaseRequest\x124\n" +
+	"\x0fidempotency_key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\x96\x01R\x0eidempotencyKey\x12$\n" +
+	"\x02to\x18\x02 \x01(\tB\x14\xbaH\x11\xc8\x01\x01r\f2\n" +
+	"^[A-Z]{2}$R\x02to\x12?\n" +
+	"\baudience\x18\x03 \x01(\tB#\xbaH \xc8\x01\x01r\x1b2\x19^[a-z0-9][a-z0-9-]{0,31}$R\baudience\x12?\n" +
+	"\amarking\x18\x04 \x01(\v2\x1d.tripoint.casework.v1.MarkingB\x06\xbaH\x03\xc8\x01\x01R\amarking\x12H\n" +
+	"\x06events\x18\x05 \x03(\v2$.tripoint.publisher.v1.ReleasedEventB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x06events\"\xc0\x01\n" +
+	"\rReleasedEvent\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12%\n" +
+	"\asubject\x18\x02 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\x90\x03R\asubject\x12\"\n" +
+	"\benvelope\x18\x03 \x01(\fB\x06\xbaH\x03\xc8\x01\x01R\benvelope\x12N\n" +
+	"\bsections\x18\x04 \x03(\v2&.tripoint.publisher.v1.ReleasedSectionB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\bsections\"\x89\x01\n" +
+	"\x0fReleasedSection\x12L\n" +
+	"\vcompartment\x18\x01 \x01(\x0e2\x1e.tripoint.event.v1.CompartmentB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\vcompartment\x12(\n" +
+	"\vcontent_key\x18\x02 \x01(\fB\a\xbaH\x04z\x02h R\n" +
+	"contentKey\"\x95\x01\n" +
+	"\x0fReleaseResponse\x12%\n" +
+	"\x0erecord_subject\x18\x01 \x01(\tR\rrecordSubject\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
+	"\rrecord_digest\x18\x03 \x01(\fR\frecordDigest\x12\x1a\n" +
+	"\brepeated\x18\x04 \x01(\bR\brepeated\"\x12\n" +
+	"\x10GetStatusRequest\"\xe6\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x1a\n" +
@@ -360,9 +822,12 @@ const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\tconnected\x18\t \x01(\bR\tconnected\x12\x16\n" +
 	"\x06halted\x18\n" +
 	" \x01(\tR\x06halted\x12!\n" +
-	"\fwitnessed_at\x18\v \x01(\x04R\vwitnessedAt2\xd0\x01\n" +
+	"\fwitnessed_at\x18\v \x01(\x04R\vwitnessedAt\x12\x18\n" +
+	"\aerasing\x18\f \x01(\x04R\aerasing2\x82\x03\n" +
 	"\x10PublisherService\x12Z\n" +
-	"\aPublish\x12%.tripoint.publisher.v1.PublishRequest\x1a&.tripoint.publisher.v1.PublishResponse\"\x00\x12`\n" +
+	"\aPublish\x12%.tripoint.publisher.v1.PublishRequest\x1a&.tripoint.publisher.v1.PublishResponse\"\x00\x12T\n" +
+	"\x05Erase\x12#.tripoint.publisher.v1.EraseRequest\x1a$.tripoint.publisher.v1.EraseResponse\"\x00\x12Z\n" +
+	"\aRelease\x12%.tripoint.publisher.v1.ReleaseRequest\x1a&.tripoint.publisher.v1.ReleaseResponse\"\x00\x12`\n" +
 	"\tGetStatus\x12'.tripoint.publisher.v1.GetStatusRequest\x1a(.tripoint.publisher.v1.GetStatusResponse\"\x00BFZDgithub.com/tripoint/tripoint/proto/tripoint/publisher/v1;publisherv1b\x06proto3"
 
 var (
@@ -377,27 +842,45 @@ func file_tripoint_publisher_v1_publisher_proto_rawDescGZIP() []byte {
 	return file_tripoint_publisher_v1_publisher_proto_rawDescData
 }
 
-var file_tripoint_publisher_v1_publisher_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_tripoint_publisher_v1_publisher_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_tripoint_publisher_v1_publisher_proto_goTypes = []any{
 	(*PublishRequest)(nil),    // 0: tripoint.publisher.v1.PublishRequest
 	(*PublishResponse)(nil),   // 1: tripoint.publisher.v1.PublishResponse
 	(*Accepted)(nil),          // 2: tripoint.publisher.v1.Accepted
-	(*GetStatusRequest)(nil),  // 3: tripoint.publisher.v1.GetStatusRequest
-	(*GetStatusResponse)(nil), // 4: tripoint.publisher.v1.GetStatusResponse
-	(*v1.Report)(nil),         // 5: tripoint.casework.v1.Report
+	(*EraseRequest)(nil),      // 3: tripoint.publisher.v1.EraseRequest
+	(*EraseResponse)(nil),     // 4: tripoint.publisher.v1.EraseResponse
+	(*Erasing)(nil),           // 5: tripoint.publisher.v1.Erasing
+	(*ReleaseRequest)(nil),    // 6: tripoint.publisher.v1.ReleaseRequest
+	(*ReleasedEvent)(nil),     // 7: tripoint.publisher.v1.ReleasedEvent
+	(*ReleasedSection)(nil),   // 8: tripoint.publisher.v1.ReleasedSection
+	(*ReleaseResponse)(nil),   // 9: tripoint.publisher.v1.ReleaseResponse
+	(*GetStatusRequest)(nil),  // 10: tripoint.publisher.v1.GetStatusRequest
+	(*GetStatusResponse)(nil), // 11: tripoint.publisher.v1.GetStatusResponse
+	(*v1.Report)(nil),         // 12: tripoint.casework.v1.Report
+	(*v1.Marking)(nil),        // 13: tripoint.casework.v1.Marking
+	(v11.Compartment)(0),      // 14: tripoint.event.v1.Compartment
 }
 var file_tripoint_publisher_v1_publisher_proto_depIdxs = []int32{
-	5, // 0: tripoint.publisher.v1.PublishRequest.reports:type_name -> tripoint.casework.v1.Report
-	2, // 1: tripoint.publisher.v1.PublishResponse.accepted:type_name -> tripoint.publisher.v1.Accepted
-	0, // 2: tripoint.publisher.v1.PublisherService.Publish:input_type -> tripoint.publisher.v1.PublishRequest
-	3, // 3: tripoint.publisher.v1.PublisherService.GetStatus:input_type -> tripoint.publisher.v1.GetStatusRequest
-	1, // 4: tripoint.publisher.v1.PublisherService.Publish:output_type -> tripoint.publisher.v1.PublishResponse
-	4, // 5: tripoint.publisher.v1.PublisherService.GetStatus:output_type -> tripoint.publisher.v1.GetStatusResponse
-	4, // [4:6] is the sub-list for method output_type
-	2, // [2:4] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	12, // 0: tripoint.publisher.v1.PublishRequest.reports:type_name -> tripoint.casework.v1.Report
+	2,  // 1: tripoint.publisher.v1.PublishResponse.accepted:type_name -> tripoint.publisher.v1.Accepted
+	5,  // 2: tripoint.publisher.v1.EraseResponse.erasing:type_name -> tripoint.publisher.v1.Erasing
+	13, // 3: tripoint.publisher.v1.ReleaseRequest.marking:type_name -> tripoint.casework.v1.Marking
+	7,  // 4: tripoint.publisher.v1.ReleaseRequest.events:type_name -> tripoint.publisher.v1.ReleasedEvent
+	8,  // 5: tripoint.publisher.v1.ReleasedEvent.sections:type_name -> tripoint.publisher.v1.ReleasedSection
+	14, // 6: tripoint.publisher.v1.ReleasedSection.compartment:type_name -> tripoint.event.v1.Compartment
+	0,  // 7: tripoint.publisher.v1.PublisherService.Publish:input_type -> tripoint.publisher.v1.PublishRequest
+	3,  // 8: tripoint.publisher.v1.PublisherService.Erase:input_type -> tripoint.publisher.v1.EraseRequest
+	6,  // 9: tripoint.publisher.v1.PublisherService.Release:input_type -> tripoint.publisher.v1.ReleaseRequest
+	10, // 10: tripoint.publisher.v1.PublisherService.GetStatus:input_type -> tripoint.publisher.v1.GetStatusRequest
+	1,  // 11: tripoint.publisher.v1.PublisherService.Publish:output_type -> tripoint.publisher.v1.PublishResponse
+	4,  // 12: tripoint.publisher.v1.PublisherService.Erase:output_type -> tripoint.publisher.v1.EraseResponse
+	9,  // 13: tripoint.publisher.v1.PublisherService.Release:output_type -> tripoint.publisher.v1.ReleaseResponse
+	11, // 14: tripoint.publisher.v1.PublisherService.GetStatus:output_type -> tripoint.publisher.v1.GetStatusResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_publisher_v1_publisher_proto_init() }
@@ -411,7 +894,7 @@ func file_tripoint_publisher_v1_publisher_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tripoint_publisher_v1_publisher_proto_rawDesc), len(file_tripoint_publisher_v1_publisher_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -37,6 +37,11 @@ const (
 	// PublisherServicePublishProcedure is the fully-qualified name of the PublisherService's Publish
 	// RPC.
 	PublisherServicePublishProcedure = "/tripoint.publisher.v1.PublisherService/Publish"
+	// PublisherServiceEraseProcedure is the fully-qualified name of the PublisherService's Erase RPC.
+	PublisherServiceEraseProcedure = "/tripoint.publisher.v1.PublisherService/Erase"
+	// PublisherServiceReleaseProcedure is the fully-qualified name of the PublisherService's Release
+	// RPC.
+	PublisherServiceReleaseProcedure = "/tripoint.publisher.v1.PublisherService/Release"
 	// PublisherServiceGetStatusProcedure is the fully-qualified name of the PublisherService's
 	// GetStatus RPC.
 	PublisherServiceGetStatusProcedure = "/tripoint.publisher.v1.PublisherService/GetStatus"
@@ -50,6 +55,19 @@ type PublisherServiceClient interface {
 	// already_exists where an idempotency key was used for other content;
 	// permission_denied for an audience that is not open to this agency's country.
 	Publish(context.Context, *v1.PublishRequest) (*v1.PublishResponse, error)
+	// Erase takes the keys of this agency's own events out of their key records, and of
+	// releases, and then says so in the log (control.erased). Once it has answered, that is
+	// decided, for all events of the request: it is repeated until the hub has the records
+	// without them, through crashes too. Of an event that is not witnessed yet the keys are
+	// erased as soon as it is. Errors: invalid_argument; not_found for an event that is not
+	// of this publisher, or whose keys it does not have.
+	Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error)
+	// Release gives sections of this agency's own events, all of one batch, to one more
+	// country, and then says so in the log (control.released). The caller's desk has
+	// opened them, and so has their content keys. Once it has answered, that is decided.
+	// Errors: invalid_argument; already_exists where the idempotency key was used for another
+	// request; failed_precondition, with the reason, where it cannot be.
+	Release(context.Context, *v1.ReleaseRequest) (*v1.ReleaseResponse, error)
 	// GetStatus says what is waiting and how far the log is witnessed.
 	GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error)
 }
@@ -71,6 +89,18 @@ func NewPublisherServiceClient(httpClient connect.HTTPClient, baseURL string, op
 			connect.WithSchema(publisherServiceMethods.ByName("Publish")),
 			connect.WithClientOptions(opts...),
 		),
+		erase: connect.NewClient[v1.EraseRequest, v1.EraseResponse](
+			httpClient,
+			baseURL+PublisherServiceEraseProcedure,
+			connect.WithSchema(publisherServiceMethods.ByName("Erase")),
+			connect.WithClientOptions(opts...),
+		),
+		release: connect.NewClient[v1.ReleaseRequest, v1.ReleaseResponse](
+			httpClient,
+			baseURL+PublisherServiceReleaseProcedure,
+			connect.WithSchema(publisherServiceMethods.ByName("Release")),
+			connect.WithClientOptions(opts...),
+		),
 		getStatus: connect.NewClient[v1.GetStatusRequest, v1.GetStatusResponse](
 			httpClient,
 			baseURL+PublisherServiceGetStatusProcedure,
@@ -83,12 +113,32 @@ func NewPublisherServiceClient(httpClient connect.HTTPClient, baseURL string, op
 // publisherServiceClient implements PublisherServiceClient.
 type publisherServiceClient struct {
 	publish   *connect.Client[v1.PublishRequest, v1.PublishResponse]
+	erase     *connect.Client[v1.EraseRequest, v1.EraseResponse]
+	release   *connect.Client[v1.ReleaseRequest, v1.ReleaseResponse]
 	getStatus *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
 }
 
 // Publish calls tripoint.publisher.v1.PublisherService.Publish.
 func (c *publisherServiceClient) Publish(ctx context.Context, req *v1.PublishRequest) (*v1.PublishResponse, error) {
 	response, err := c.publish.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Erase calls tripoint.publisher.v1.PublisherService.Erase.
+func (c *publisherServiceClient) Erase(ctx context.Context, req *v1.EraseRequest) (*v1.EraseResponse, error) {
+	response, err := c.erase.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Release calls tripoint.publisher.v1.PublisherService.Release.
+func (c *publisherServiceClient) Release(ctx context.Context, req *v1.ReleaseRequest) (*v1.ReleaseResponse, error) {
+	response, err := c.release.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -113,6 +163,19 @@ type PublisherServiceHandler interface {
 	// already_exists where an idempotency key was used for other content;
 	// permission_denied for an audience that is not open to this agency's country.
 	Publish(context.Context, *v1.PublishRequest) (*v1.PublishResponse, error)
+	// Erase takes the keys of this agency's own events out of their key records, and of
+	// releases, and then says so in the log (control.erased). Once it has answered, that is
+	// decided, for all events of the request: it is repeated until the hub has the records
+	// without them, through crashes too. Of an event that is not witnessed yet the keys are
+	// erased as soon as it is. Errors: invalid_argument; not_found for an event that is not
+	// of this publisher, or whose keys it does not have.
+	Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error)
+	// Release gives sections of this agency's own events, all of one batch, to one more
+	// country, and then says so in the log (control.released). The caller's desk has
+	// opened them, and so has their content keys. Once it has answered, that is decided.
+	// Errors: invalid_argument; already_exists where the idempotency key was used for another
+	// request; failed_precondition, with the reason, where it cannot be.
+	Release(context.Context, *v1.ReleaseRequest) (*v1.ReleaseResponse, error)
 	// GetStatus says what is waiting and how far the log is witnessed.
 	GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error)
 }
@@ -130,6 +193,18 @@ func NewPublisherServiceHandler(svc PublisherServiceHandler, opts ...connect.Han
 		connect.WithSchema(publisherServiceMethods.ByName("Publish")),
 		connect.WithHandlerOptions(opts...),
 	)
+	publisherServiceEraseHandler := connect.NewUnaryHandlerSimple(
+		PublisherServiceEraseProcedure,
+		svc.Erase,
+		connect.WithSchema(publisherServiceMethods.ByName("Erase")),
+		connect.WithHandlerOptions(opts...),
+	)
+	publisherServiceReleaseHandler := connect.NewUnaryHandlerSimple(
+		PublisherServiceReleaseProcedure,
+		svc.Release,
+		connect.WithSchema(publisherServiceMethods.ByName("Release")),
+		connect.WithHandlerOptions(opts...),
+	)
 	publisherServiceGetStatusHandler := connect.NewUnaryHandlerSimple(
 		PublisherServiceGetStatusProcedure,
 		svc.GetStatus,
@@ -140,6 +215,10 @@ func NewPublisherServiceHandler(svc PublisherServiceHandler, opts ...connect.Han
 		switch r.URL.Path {
 		case PublisherServicePublishProcedure:
 			publisherServicePublishHandler.ServeHTTP(w, r)
+		case PublisherServiceEraseProcedure:
+			publisherServiceEraseHandler.ServeHTTP(w, r)
+		case PublisherServiceReleaseProcedure:
+			publisherServiceReleaseHandler.ServeHTTP(w, r)
 		case PublisherServiceGetStatusProcedure:
 			publisherServiceGetStatusHandler.ServeHTTP(w, r)
 		default:
@@ -153,6 +232,14 @@ type UnimplementedPublisherServiceHandler struct{}
 
 func (UnimplementedPublisherServiceHandler) Publish(context.Context, *v1.PublishRequest) (*v1.PublishResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tripoint.publisher.v1.PublisherService.Publish is not implemented"))
+}
+
+func (UnimplementedPublisherServiceHandler) Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tripoint.publisher.v1.PublisherService.Erase is not implemented"))
+}
+
+func (UnimplementedPublisherServiceHandler) Release(context.Context, *v1.ReleaseRequest) (*v1.ReleaseResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tripoint.publisher.v1.PublisherService.Release is not implemented"))
 }
 
 func (UnimplementedPublisherServiceHandler) GetStatus(context.Context, *v1.GetStatusRequest) (*v1.GetStatusResponse, error) {
