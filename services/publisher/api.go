@@ -127,12 +127,17 @@ func (a api) GetStatus(ctx context.Context, _ *publisherv1.GetStatusRequest) (*p
 		p.config.Logger.Error("status", "error", err)
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the outbox cannot be read, see the publisher's log"))
 	}
+	erasing, err := p.outbox.Undone(ctx)
+	if err != nil {
+		p.config.Logger.Error("status", "error", err)
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the outbox cannot be read, see the publisher's log"))
+	}
 	view := p.log.Load()
 	away := p.hub.Away()
 	return &publisherv1.GetStatusResponse{
 		Country: p.config.Country, Agency: p.config.Agency,
 		Accepted: counts.Accepted, Waiting: counts.Waiting, Stored: counts.Stored, Witnessed: counts.Witnessed,
-		LogSize: view.size, WitnessedSize: view.witnessed, WitnessedAt: view.at, Connected: away == nil,
+		LogSize: view.size, WitnessedSize: view.witnessed, WitnessedAt: view.at, Connected: away == nil, Erasing: erasing,
 		Halted: say(slices.Concat(p.distant(view, away), p.reasons(ctx, counts, waiting, view), p.troubles.list())),
 	}, nil
 }

@@ -74,13 +74,13 @@ func startBroker(t testing.TB, directory, listen string, users ...string) (*brok
 
 func (b *broker) provide(users []string) {
 	b.t.Helper()
-	for name, subjects := range map[string][]string{stream.Events: {"evt.>", "reg.>"}, stream.Log: {"log.>"}} {
-		_, err := b.js.CreateOrUpdateStream(patient(b.t), jetstream.StreamConfig{
-			Name: name, Subjects: subjects, Storage: jetstream.FileStorage, DenyDelete: true, DenyPurge: true,
-			AllowAtomicPublish: name == stream.Events,
-		})
-		if err != nil {
+	for _, settings := range stream.Settings() {
+		name := settings.Name
+		if _, err := b.js.CreateOrUpdateStream(patient(b.t), settings); err != nil {
 			b.t.Fatal(err)
+		}
+		if name == stream.Keys {
+			continue // who reads it is a test's own business
 		}
 		for _, user := range users {
 			filters := map[string][]string{stream.Events: {"reg.>"}, stream.Log: {"log.>"}}[name]

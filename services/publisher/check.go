@@ -33,7 +33,8 @@ type checker struct {
 }
 
 func newChecker(p *Publisher) (*checker, error) {
-	validator, err := protovalidate.New(protovalidate.WithMessages(&publisherv1.PublishRequest{}))
+	validator, err := protovalidate.New(protovalidate.WithMessages(
+		&publisherv1.PublishRequest{}, &publisherv1.EraseRequest{}, &publisherv1.ReleaseRequest{}))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the checks of reports: %w", err)
 	}
@@ -118,6 +119,23 @@ func controlDate(section *caseworkv1.CaseSection) (content, field, date string) 
 		return "control_reviewed", "review_date", c.ControlReviewed.GetReviewDate()
 	}
 	return "", "", ""
+}
+
+// message checks a request that is no reports.
+func (c *checker) message(request proto.Message) error {
+	f := &faults{}
+	var invalid *protovalidate.ValidationError
+	if err := c.validator.Validate(request); errors.As(err, &invalid) {
+		f.all = invalid.ToProto().GetViolations()
+		teach(f.all)
+		return f.refusal(connect.CodeInvalidArgument)
+	} else if err != nil {
+		return connect.NewError(connect.CodeInternal, errors.New("the checks of requests could not be run"))
+	}
+	if event.HasUnknown(request) {
+		return connect.NewError(connect.CodeInvalidArgument, errors.New("the request holds fields that this publisher does not know, and would do less than its author meant"))
+	}
+	return nil
 }
 
 // rights checks a report against the registry; closed says that its audience is

@@ -327,6 +327,7 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message
 	p.flight.Lock()
 	defer p.flight.Unlock()
 	defer p.lanes.release()
+	epoch := u.follower.Epoch()
 	batch, err := p.adopt(u, known, leaves)
 	if err != nil {
 		p.refuse(u, m.Sequence, err)
@@ -344,8 +345,8 @@ func (p *Publisher) takeLeaves(ctx context.Context, u *pursuit, m stream.Message
 		return err
 	}
 	maps.DeleteFunc(u.held, func(at uint64, _ stream.Message) bool { return at < u.next() })
-	found.Registry = updates
-	if len(found.Own)+len(found.Lost)+len(updates) > 0 {
+	found.Registry, found.Restored = updates, u.follower.Epoch() > epoch
+	if len(found.Own)+len(found.Lost)+len(updates) > 0 || found.Restored {
 		if err := p.save(ctx, u, found); err != nil {
 			return err
 		}
@@ -406,6 +407,7 @@ func (p *Publisher) save(ctx context.Context, u *pursuit, news outbox.News) erro
 		return err
 	}
 	u.unsaved = false
+	p.tender.signal()
 	return nil
 }
 

@@ -55,8 +55,9 @@ func (ls *lanes) of(audience string) *lane {
 	return l
 }
 
-// signal wakes all lanes.
+// signal wakes all lanes, and who tends the key records.
 func (ls *lanes) signal() {
+	ls.publisher.tender.signal()
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, l := range ls.all {

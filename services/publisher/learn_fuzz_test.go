@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,6 +21,9 @@ type gone struct{}
 func (gone) Away() error { return errAway }
 func (gone) Close()      {}
 func (gone) PublishBatch(context.Context, []stream.Message) (uint64, error) {
+	return 0, errAway
+}
+func (gone) PutRecord(context.Context, string, []byte, uint64, time.Duration) (uint64, error) {
 	return 0, errAway
 }
 func (gone) Reader(context.Context, string) (logReader, error) { return nil, errAway }

@@ -107,7 +107,7 @@ func (p *Publisher) judge(ctx context.Context, u *pursuit, batch translog.Batch)
 // take takes in one event that somebody with the agency's key has signed.
 func (j *judgement) take(ctx context.Context, o *outbox.Outbox, index uint64, m stream.Message, judged verdict.Judged) error {
 	v := judged.Event
-	held, err := o.Holds(ctx, registry.AudienceOf(v.Chain.Audience), v.Claims, v.HeaderDigest, v.Sections())
+	held, err := o.Holds(ctx, registry.AudienceOf(v.Chain.Audience), v.KeyID, v.Claims, v.HeaderDigest, v.Sections())
 	if err != nil {
 		return err
 	}

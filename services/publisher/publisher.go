@@ -49,6 +49,7 @@ type Config struct {
 type hub interface {
 	Away() error // nil while connected; a *refusal where the hub does not admit us
 	PublishBatch(ctx context.Context, messages []stream.Message) (last uint64, err error)
+	PutRecord(ctx context.Context, subject string, data []byte, after uint64, life time.Duration) (sequence uint64, err error)
 	Reader(ctx context.Context, stream string) (logReader, error)
 	Close()
 }
@@ -100,8 +101,10 @@ type Publisher struct {
 	hub      hub
 	listener net.Listener
 	lanes    *lanes
+	tender   *tender
 	patience time.Duration // how long the hub may take to deliver a message of the registry
 	freeze   time.Duration // how long what is stored may take to be witnessed
+	clear    bool          // a benchmark's other side: nothing is sealed
 
 	// flight is held for reading from the signature of a parcel until the hub's
 	// answer is on disk, and for writing while leaves are compared with the
@@ -158,7 +161,7 @@ func prepare(config Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{config: config, patience: defaultPatience, freeze: defaultFreeze}
+	p := &Publisher{config: config, patience: defaultPatience, freeze: defaultFreeze, clear: desksOpenNothing}
 	for _, signer := range []crypto.Signer{config.Key, config.NextKey} {
 		if signer == nil {
 			continue
@@ -177,10 +180,14 @@ func prepare(config Config) (*Publisher, error) {
 	return p, p.checkKeys(state)
 }
 
+// desksOpenNothing has sections go out in clear until desks open sealed ones.
+const desksOpenNothing = true
+
 // defaultPatience is long for a link that works and short for people who wait.
 const defaultPatience = 10 * time.Second
 
 func (p *Publisher) connect(ctx context.Context) error {
+	p.tender = &tender{publisher: p, wake: make(chan struct{}, 1)}
 	p.lanes = newLanes(p)
 	if _, err := p.resume(ctx); err != nil {
 		return err
@@ -234,6 +241,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		{Name: "log", Run: func(ctx context.Context) error { p.follow(ctx); return nil }},
 		{Name: "watch", Run: func(ctx context.Context) error { p.watch(ctx); return nil }},
 		{Name: "relay", Run: func(ctx context.Context) error { p.lanes.run(ctx); return nil }},
+		{Name: "keys", Run: func(ctx context.Context) error { p.tender.run(ctx); return nil }},
 	}
 	err := daemon.Run(ctx, roles...)
 	if closing := p.close(); closing != nil {

@@ -155,7 +155,7 @@ func (p *Publisher) foreign(ctx context.Context, u *pursuit, m stream.Message) (
 		return false, nil // nor is it an event to anybody else
 	}
 	claims := envelope.Claims()
-	held, err := p.outbox.Holds(ctx, "", claims, envelope.HeaderDigest(), nil)
+	held, err := p.outbox.Holds(ctx, "", envelope.KeyID(), claims, envelope.HeaderDigest(), nil)
 	if err != nil || held.Signed {
 		return false, err
 	}

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/seal"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
@@ -107,7 +107,7 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 	return true, l.publish(ctx, envelopes)
 }
 
-// sign signs the oldest drafts and stores the result before anybody sees it: a
+// sign seals and signs the oldest drafts and stores the result before anybody sees it: a
 // crash later publishes the same bytes, never others with the same counter.
 func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([]outbox.Envelope, error) {
 	p := l.publisher
@@ -128,38 +128,23 @@ func (l *lane) sign(ctx context.Context, view *logView, bounds outbox.Bounds) ([
 	if err != nil || len(drafts) == 0 {
 		return nil, err
 	}
-	before := head
-	var envelopes []outbox.Envelope
-	for first := 0; first < len(drafts); {
-		batch := sameRetention(drafts[first:])
-		signed, next, err := event.SignBatch(key, chain, head, view.seen, batch)
-		if err != nil {
-			return nil, err
-		}
-		for i, s := range signed {
-			envelopes = append(envelopes, outbox.Envelope{
-				Sequence: drafts[first+i].Sequence, Address: chain.Audience, Renewal: chain.Renewal, Key: key.ID, Subject: s.Subject, Data: s.Data,
-			})
-		}
-		head, first = next, first+len(batch)
+	s := &sealer{
+		key: key, chain: chain, seen: view.seen, head: head, clear: p.clear,
+		to: seal.Recipients(view.state, audience, view.size), days: view.state.Retention(),
 	}
-	if err := p.outbox.PutSigned(ctx, l.audience, chain, before, head, envelopes); err != nil {
+	blocked, err := s.batches(drafts)
+	if err != nil {
 		return nil, err
 	}
-	return envelopes, nil
-}
-
-// sameRetention is the longest beginning of one retention class: a signed batch
-// has one, and the chain keeps the order of acceptance.
-func sameRetention(drafts []outbox.Draft) []event.Draft {
-	var batch []event.Draft
-	for _, d := range drafts {
-		if d.Event.Retention != drafts[0].Event.Retention {
-			break
-		}
-		batch = append(batch, d.Event)
+	if blocked != 0 && len(s.envelopes) == 0 {
+		p.troubles.note("sealing for "+l.audience, unopened(audience, blocked))
+		return nil, nil
 	}
-	return batch
+	p.troubles.note("sealing for "+l.audience, "")
+	if err := p.outbox.PutSigned(ctx, l.audience, chain, head, s.head, s.envelopes, s.records...); err != nil {
+		return nil, err
+	}
+	return s.envelopes, nil
 }
 
 // publish commits a parcel on the hub and keeps the hub's word on where it lies.
@@ -178,7 +163,11 @@ func (l *lane) publish(ctx context.Context, envelopes []outbox.Envelope) error {
 	defer cancel()
 	relay := p.lanes.relay
 	defer context.AfterFunc(relay, cancel)()
-	last, err := p.hub.PublishBatch(bounded, messages)
+	err := l.publishRecords(bounded, envelopes)
+	var last uint64
+	if err == nil {
+		last, err = p.hub.PublishBatch(bounded, messages)
+	}
 	if err != nil {
 		if relay.Err() != nil {
 			return context.Cause(relay)

@@ -42,7 +42,14 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return worldOf(t, func(*registryv1.Founding) {})
+}
+
+// worldOf is a world with another founding.
+func worldOf(t testing.TB, change func(*registryv1.Founding)) *world {
+	t.Helper()
 	founding := registrytest.Founding()
+	change(founding)
 	founding.RetentionClasses = append(founding.RetentionClasses, &registryv1.RetentionClass{Retention: "brief", Days: 30})
 	for _, a := range founding.Agencies { // so that each can rotate its key to "next publisher ..."
 		next := registry.CommitmentOf(registrytest.Public("next publisher " + a.Country + "/" + a.Agency))
@@ -109,6 +116,7 @@ func run(t testing.TB, config Config, between ...func(*Publisher)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.clear = false
 	for _, change := range between {
 		change(p)
 	}
@@ -499,9 +507,28 @@ func image(t testing.TB, directory string) string {
 type faulty struct {
 	hub
 	publish func(ctx context.Context, through hub, messages []stream.Message) (uint64, error)
+	record  func(ctx context.Context, through hub, r hubRecord) (uint64, error) // nil: as it is
+}
+
+// hubRecord is what PutRecord is given.
+type hubRecord struct {
+	subject string
+	data    []byte
+	after   uint64
+	life    time.Duration
+}
+
+func (f faulty) PutRecord(ctx context.Context, subject string, data []byte, after uint64, life time.Duration) (uint64, error) {
+	if f.record == nil {
+		return f.hub.PutRecord(ctx, subject, data, after, life)
+	}
+	return f.record(ctx, f.hub, hubRecord{subject, data, after, life})
 }
 
 func (f faulty) PublishBatch(ctx context.Context, messages []stream.Message) (uint64, error) {
+	if f.publish == nil {
+		return f.hub.PublishBatch(ctx, messages)
+	}
 	return f.publish(ctx, f.hub, messages)
 }
 

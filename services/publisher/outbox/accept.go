@@ -145,19 +145,20 @@ func (o *Outbox) writeGroup(group []request) {
 
 // intake writes reports within one transaction.
 type intake struct {
-	find, accept, draft *sql.Stmt
-	clock               func() time.Time
-	sequence            int64
-	last                event.ID
+	find, accept, draft, body *sql.Stmt
+	clock                     func() time.Time
+	sequence                  int64
+	last                      event.ID
 }
 
 func newIntake(tx *sql.Tx, clock func() time.Time) (*intake, error) {
 	in := &intake{clock: clock}
 	var last []byte
-	var errs [6]error
+	var errs [7]error
 	in.find, errs[0] = tx.Prepare(`SELECT digest, event_id FROM accepted WHERE idempotency_key = $1`)
-	in.accept, errs[1] = tx.Prepare(`INSERT INTO accepted VALUES ($1, $2, $3, $4)`)
-	in.draft, errs[2] = tx.Prepare(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6)`)
+	in.accept, errs[1] = tx.Prepare(`INSERT INTO accepted VALUES ($1, $2, $3, $4, $5)`)
+	in.draft, errs[2] = tx.Prepare(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5)`)
+	in.body, errs[6] = tx.Prepare(`INSERT INTO bodies VALUES ($1, $2)`)
 	errs[3] = tx.QueryRow(`SELECT coalesce(max(sequence), 0) FROM accepted`).Scan(&in.sequence)
 	errs[4] = tx.QueryRow(`SELECT last_id FROM owner`).Scan(&last)
 	if copy(in.last[:], last) != len(in.last) {
@@ -171,7 +172,7 @@ func newIntake(tx *sql.Tx, clock func() time.Time) (*intake, error) {
 }
 
 func (in *intake) close() {
-	for _, statement := range []*sql.Stmt{in.find, in.accept, in.draft} {
+	for _, statement := range []*sql.Stmt{in.find, in.accept, in.draft, in.body} {
 		if statement != nil {
 			statement.Close()
 		}
@@ -236,9 +237,12 @@ func (in *intake) insert(report Report) error {
 	now := in.clock()
 	in.last = event.NextID(now, random, in.last)
 	in.sequence++
-	if _, err := in.accept.Exec(in.sequence, report.Key, report.Digest[:], in.last[:]); err != nil {
+	if _, err := in.accept.Exec(in.sequence, report.Key, report.Digest[:], in.last[:], report.Audience); err != nil {
 		return err
 	}
-	_, err = in.draft.Exec(in.sequence, report.Audience, report.Kind, report.Retention, now.UnixNano(), content)
+	if _, err := in.draft.Exec(in.sequence, report.Audience, report.Kind, report.Retention, now.UnixNano()); err != nil {
+		return err
+	}
+	_, err = in.body.Exec(in.sequence, content)
 	return err
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // signAgain makes drafts of all envelopes of an audience that are not found, and
-// sets the heads of their chains back to where the log has them. What a draft says is taken
-// from the envelope, so that nothing is said anew.
+// sets the heads of their chains back to where the log has them. What a draft says is in
+// bodies still, so that nothing is said anew. Their keys are to be withdrawn: the
+// refused envelopes stay where they are, and an erasure must reach what they say too.
 func signAgain(tx *sql.Tx, audience string) error {
 	refused, err := readRefused(tx, audience)
 	if err != nil {
@@ -30,8 +31,12 @@ func signAgain(tx *sql.Tx, audience string) error {
 			}
 			back[at] = true
 		}
-		_, err := tx.Exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6)`, r.sequence, audience,
-			r.header.GetKind(), r.header.GetRetention(), r.header.GetRecorded().AsTime().UnixNano(), r.body)
+		_, err := tx.Exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5)`, r.sequence, audience,
+			r.header.GetKind(), r.header.GetRetention(), r.header.GetRecorded().AsTime().UnixNano())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT OR IGNORE INTO withdrawals SELECT subject, $2 FROM records WHERE subject = $1`, r.record, r.header.GetEventId())
 		if err != nil {
 			return err
 		}
@@ -46,12 +51,12 @@ type refusal struct {
 	address  string
 	renewal  int
 	header   *eventv1.Header
-	body     []byte
+	record   string
 }
 
 func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
-	rows, err := tx.Query(`SELECT sequence, address, renewal, data, event_id FROM envelopes JOIN accepted USING (sequence)
-		WHERE audience = $1 AND log_index IS NULL ORDER BY sequence`, audience)
+	rows, err := tx.Query(`SELECT sequence, address, renewal, data, record, event_id FROM envelopes JOIN accepted USING (sequence)
+		WHERE envelopes.audience = $1 AND log_index IS NULL ORDER BY sequence`, audience)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +65,7 @@ func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
 	for rows.Next() {
 		var r refusal
 		var data, id []byte
-		if err := rows.Scan(&r.sequence, &r.address, &r.renewal, &data, &id); err != nil {
+		if err := rows.Scan(&r.sequence, &r.address, &r.renewal, &data, &r.record, &id); err != nil {
 			return nil, err
 		}
 		envelope := &eventv1.Envelope{}
@@ -71,7 +76,6 @@ func readRefused(tx *sql.Tx, audience string) ([]refusal, error) {
 		if string(r.header.GetEventId()) != string(id) || r.header.GetAudience() != r.address || r.header.GetCounter() == 0 {
 			return nil, fmt.Errorf("envelope %d is not the one that was signed for it", r.sequence)
 		}
-		r.body = envelope.GetBody()
 		all = append(all, r)
 	}
 	return all, rows.Err()

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/seal"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
@@ -151,16 +152,21 @@ type Held struct {
 	Signed   bool  // that report was signed here, with this very header
 }
 
-// Holds looks an event up. Content counts, and not the header: another copy of this
-// outbox may have signed the same report.
-func (o *Outbox) Holds(ctx context.Context, audience string, claims event.Claims, header event.Digest, said []event.Section) (Held, error) {
+// Holds looks an event up that key has signed. What it says counts, and not the header:
+// another copy of this outbox may have signed the same report. Sealed content cannot be
+// compared with what is in clear here, so there all else is: nobody else knows the
+// identifier of a draft. An envelope's can be read by anybody, and a copy would have signed
+// again only for another key or address.
+func (o *Outbox) Holds(ctx context.Context, audience string, key event.KeyID, claims event.Claims, header event.Digest, said []event.Section) (Held, error) {
 	var sequence int64
-	var draftOf, envelopeOf, kind, retention sql.NullString
-	var body, data []byte
-	err := o.read.QueryRowContext(ctx, `SELECT a.sequence, d.audience, kind, retention, body, e.audience, data FROM accepted a
+	var draftOf, envelopeOf, kind, retention, address sql.NullString
+	var recorded sql.NullInt64
+	var body, data, signedBy []byte
+	err := o.read.QueryRowContext(ctx, `SELECT a.sequence, d.audience, kind, retention, recorded, body, e.audience, data, key_id, address FROM accepted a
+		LEFT JOIN bodies b ON b.sequence = a.sequence
 		LEFT JOIN drafts d ON d.sequence = a.sequence
 		LEFT JOIN envelopes e ON e.sequence = a.sequence AND e.log_index IS NULL
-		WHERE event_id = $1`, claims.ID[:]).Scan(&sequence, &draftOf, &kind, &retention, &body, &envelopeOf, &data)
+		WHERE event_id = $1`, claims.ID[:]).Scan(&sequence, &draftOf, &kind, &retention, &recorded, &body, &envelopeOf, &data, &signedBy, &address)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return Held{}, nil
@@ -174,24 +180,32 @@ func (o *Outbox) Holds(ctx context.Context, audience string, claims event.Claims
 			return Held{}, fmt.Errorf("envelope %d is damaged", sequence)
 		}
 		held.Signed = event.DigestOf(envelope.GetHeader()) == header
-		draftOf, kind.String, retention.String, body = envelopeOf, signed.GetKind(), signed.GetRetention(), envelope.GetBody()
+		if address.String != claims.Chain.Audience || string(signedBy) != string(key[:]) {
+			draftOf, kind.String, retention.String, recorded.Int64 = envelopeOf, signed.GetKind(), signed.GetRetention(), signed.GetRecorded().AsTime().UnixNano()
+		}
 	}
 	mine, err := sections(body)
 	if err != nil {
 		return Held{}, fmt.Errorf("report %d: %w", sequence, err)
 	}
-	if held.Signed || draftOf.Valid && draftOf.String == audience && kind.String == claims.Kind && retention.String == claims.Retention && sameContent(mine, said) {
+	if held.Signed || draftOf.Valid && draftOf.String == audience && kind.String == claims.Kind && retention.String == claims.Retention &&
+		recorded.Int64 == claims.Recorded.UnixNano() && sameContent(mine, said) {
 		held.Sequence = sequence
 	}
 	return held, nil
 }
 
+// sameContent compares what can be: of a sealed section the size.
 func sameContent(mine, said []event.Section) bool {
 	if len(mine) != len(said) {
 		return false
 	}
 	for i, s := range said {
-		if mine[i].Compartment != s.Compartment || mine[i].Form != s.Form || string(mine[i].Content) != string(s.Content) {
+		switch {
+		case mine[i].Compartment != s.Compartment:
+			return false
+		case s.Form == eventv1.SectionForm_SECTION_FORM_SEALED && len(s.Content) == len(mine[i].Content)+seal.Overhead:
+		case s.Form != mine[i].Form || string(mine[i].Content) != string(s.Content):
 			return false
 		}
 	}

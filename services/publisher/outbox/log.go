@@ -59,6 +59,7 @@ type News struct {
 	Found     []Found
 	Lost      []Lost
 	Again     []string // audiences whose envelopes that are not found no reader will accept
+	Restored  bool     // the hub has lost what it had, and says what it has again: all key records are unsent
 	Witnessed uint64   // size of the newest witnessed checkpoint
 }
 
@@ -84,9 +85,12 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 			return err
 		}
 		for _, l := range news.Lost {
-			_, err := tx.Exec(`UPDATE envelopes SET cursor = NULL, returned = returned + 1
-				WHERE audience = $1 AND sequence >= $2 AND cursor IS NOT NULL AND log_index IS NULL`, l.Audience, l.Sequence)
-			if err != nil {
+			if err := unsend(tx, l.Audience, l.Sequence); err != nil {
+				return err
+			}
+		}
+		if news.Restored {
+			if _, err := tx.Exec(`UPDATE records SET stored = 0, cursor = 0`); err != nil {
 				return err
 			}
 		}
@@ -95,17 +99,31 @@ func (o *Outbox) PutLog(ctx context.Context, news News) error {
 				return err
 			}
 		}
-		_, err := tx.Exec(`DELETE FROM envelopes WHERE log_index IS NOT NULL AND log_index < $1`, int64(min(news.Witnessed, math.MaxInt64)))
-		if err != nil {
+		if err := o.letGo(tx, news.Witnessed); err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), news.Digest[:], news.Snapshot)
+		_, err := tx.Exec(`INSERT OR REPLACE INTO log VALUES (1, $1, $2, $3)`, int64(news.Cursor), news.Digest[:], news.Snapshot)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("storing news of the log: %w", err)
 	}
 	return nil
+}
+
+// letGo deletes what is below the witnessed size.
+func (o *Outbox) letGo(tx *sql.Tx, witnessed uint64) error {
+	below := int64(min(witnessed, math.MaxInt64))
+	gone, err := tx.Exec(`DELETE FROM bodies WHERE sequence IN (SELECT sequence FROM envelopes WHERE log_index IS NOT NULL AND log_index < $1)`, below)
+	if err != nil {
+		return err
+	}
+	if n, err := gone.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	o.scrap.Store(true)
+	_, err = tx.Exec(`DELETE FROM envelopes WHERE log_index IS NOT NULL AND log_index < $1`, below)
+	return err
 }
 
 func (f Found) put(tx *sql.Tx) error {

@@ -2,7 +2,8 @@
 // a report stays until a quorum of countries has witnessed it in the log.
 //
 // Invariants:
-//   - What Accept answered is on disk, and leaves it only by PutLog, once witnessed.
+//   - What Accept answered is on disk, in clear too, and leaves it only by PutLog, once witnessed.
+//   - An envelope's key record is on disk before anybody sees the envelope.
 //   - An event is signed once, and every publication of it is of the same bytes: until
 //     a witnessed change of the registry makes it certain that no reader accepts them.
 //     Only then is it a draft again, with the same identifier and content.
@@ -25,6 +26,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -50,7 +52,9 @@ type Outbox struct {
 
 	db        *sql.DB // one connection: the only writer
 	read      *sql.DB
-	directory *os.File // holds the lock
+	sweep     *sql.DB     // one connection: empties the write-ahead log, and is not patient
+	scrap     atomic.Bool // there is something in the write-ahead log that was let go
+	directory *os.File    // holds the lock
 	requests  chan request
 	stop      chan struct{}
 	stopped   chan struct{}
@@ -95,13 +99,17 @@ func (o *Outbox) open(ctx context.Context, path string, owner Owner) error {
 	if o.read, err = connect(path, 4, true); err != nil {
 		return err
 	}
+	if o.sweep, err = connectPatient(path, 1, false, sweepPatience); err != nil {
+		return err
+	}
+	o.scrap.Store(true)
 	return o.claim(ctx, owner)
 }
 
 // version is that of schema.sql, as PRAGMA user_version.
-const version = 2
+const version = 3
 
-// provide makes the tables and their version, all or none. An outbox of another version has not read its chains back.
+// provide makes the tables and their version, all or none. An outbox of another version has no key records.
 func (o *Outbox) provide(ctx context.Context) error {
 	var found, tables int
 	err := errors.Join(o.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&found),
@@ -123,11 +131,20 @@ func (o *Outbox) provide(ctx context.Context) error {
 // connect opens a pool. synchronous FULL makes every commit an fsync of the
 // write-ahead log; secure_delete overwrites content that is let go.
 func connect(path string, connections int, readOnly bool) (*sql.DB, error) {
+	return connectPatient(path, connections, readOnly, 10*time.Second)
+}
+
+// sweepPatience is for how long whoever empties the write-ahead log makes others wait.
+const sweepPatience = 100 * time.Millisecond
+
+// connectPatient waits so long for whoever else is at work.
+func connectPatient(path string, connections int, readOnly bool, patience time.Duration) (*sql.DB, error) {
+	wait := fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds())
 	pragmas := url.Values{"_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "secure_delete(ON)",
+		wait, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "secure_delete(ON)",
 	}, "_txlock": {"immediate"}}
 	if readOnly {
-		pragmas = url.Values{"_pragma": {"busy_timeout(10000)", "query_only(ON)"}}
+		pragmas = url.Values{"_pragma": {wait, "query_only(ON)"}}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -175,7 +192,7 @@ func (o *Outbox) Close() error {
 
 func (o *Outbox) shut() error {
 	var errs []error
-	for _, db := range []*sql.DB{o.read, o.db} {
+	for _, db := range []*sql.DB{o.read, o.sweep, o.db} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -31,6 +31,7 @@ type Envelope struct {
 	Key      event.KeyID // that signed
 	Subject  string
 	Data     []byte
+	Record   string // subject of the key record of its batch; empty: another copy of this outbox has it
 }
 
 // Drafts are an audience's oldest reports that are not signed, in order, and
@@ -42,8 +43,8 @@ func (o *Outbox) Drafts(ctx context.Context, audience string, chain event.Chain,
 		return nil, head, fmt.Errorf("reading the chain's head: %w", err)
 	}
 	rows, err := o.read.QueryContext(ctx, `
-		SELECT sequence, event_id, kind, retention, recorded, body FROM drafts JOIN accepted USING (sequence)
-		WHERE audience = $1 ORDER BY sequence LIMIT $2`, audience, bounds.Events)
+		SELECT sequence, event_id, kind, retention, recorded, body FROM drafts JOIN accepted USING (sequence) JOIN bodies USING (sequence)
+		WHERE drafts.audience = $1 ORDER BY sequence LIMIT $2`, audience, bounds.Events)
 	if err != nil {
 		return nil, head, fmt.Errorf("reading drafts: %w", err)
 	}
@@ -83,10 +84,11 @@ func sections(body []byte) ([]event.Section, error) {
 	return all, nil
 }
 
-// PutSigned exchanges drafts of an audience for their envelopes on a chain and
+// PutSigned exchanges drafts of an audience for their envelopes on a chain, keeps the key
+// records of their batches, and
 // moves its head from before to after. It refuses when the head is not at before, or one
 // of the drafts is gone: either would be a counter or an event signed twice.
-func (o *Outbox) PutSigned(ctx context.Context, audience string, chain event.Chain, before, after event.Head, signed []Envelope) error {
+func (o *Outbox) PutSigned(ctx context.Context, audience string, chain event.Chain, before, after event.Head, signed []Envelope, records ...Record) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
 		if err := moveHead(tx, chain, before, after); err != nil {
 			return err
@@ -96,7 +98,7 @@ func (o *Outbox) PutSigned(ctx context.Context, audience string, chain event.Cha
 			return err
 		}
 		defer take.Close()
-		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, address, renewal, key_id, subject, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
+		put, err := tx.Prepare(`INSERT INTO envelopes (sequence, audience, address, renewal, key_id, subject, data, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
 		if err != nil {
 			return err
 		}
@@ -106,11 +108,11 @@ func (o *Outbox) PutSigned(ctx context.Context, audience string, chain event.Cha
 			if err := one(taken, err, fmt.Sprintf("report %d is no draft", e.Sequence)); err != nil {
 				return err
 			}
-			if _, err := put.Exec(e.Sequence, audience, chain.Audience, chain.Renewal, e.Key[:], e.Subject, e.Data); err != nil {
+			if _, err := put.Exec(e.Sequence, audience, chain.Audience, chain.Renewal, e.Key[:], e.Subject, e.Data, e.Record); err != nil {
 				return err
 			}
 		}
-		return nil
+		return putRecords(tx, records, signed)
 	})
 	if err != nil {
 		return fmt.Errorf("storing what was signed: %w", err)

@@ -32,9 +32,7 @@ func (o *Outbox) PutStored(ctx context.Context, audience string, envelopes []Env
 			return err
 		}
 		if misplaced = uint64(last) >= first; misplaced {
-			_, err := tx.Exec(`UPDATE envelopes SET cursor = NULL, returned = returned + 1
-				WHERE audience = $1 AND cursor IS NOT NULL AND log_index IS NULL`, audience)
-			return err
+			return unsend(tx, audience, 0)
 		}
 		put, err := tx.Prepare(`UPDATE envelopes SET cursor = $1 WHERE sequence = $2 AND audience = $3 AND cursor IS NULL`)
 		if err != nil {
@@ -56,6 +54,19 @@ func (o *Outbox) PutStored(ctx context.Context, audience string, envelopes []Env
 		return fmt.Errorf("storing sequence %d: %w", first, ErrMisplaced)
 	}
 	return nil
+}
+
+// unsend makes what was stored of an audience, from a report on, unsent again, and the
+// key records with it: a hub that has lost the one may have lost the other.
+func unsend(tx *sql.Tx, audience string, from int64) error {
+	_, err := tx.Exec(`UPDATE records SET stored = 0 WHERE subject IN (SELECT record FROM envelopes
+		WHERE audience = $1 AND sequence >= $2 AND cursor IS NOT NULL AND log_index IS NULL)`, audience, from)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE envelopes SET cursor = NULL, returned = returned + 1
+		WHERE audience = $1 AND sequence >= $2 AND cursor IS NOT NULL AND log_index IS NULL`, audience, from)
+	return err
 }
 
 // Unfound is an envelope whose leaf was not seen yet.
@@ -99,7 +110,7 @@ func (o *Outbox) EachUnfound(ctx context.Context, audience string, show func(Unf
 
 // eachUnfound takes a constant piece of SQL as a further condition.
 func (o *Outbox) eachUnfound(ctx context.Context, which, audience string, limit int, show func(Unfound) (more bool, err error)) error {
-	rows, err := o.read.QueryContext(ctx, `SELECT sequence, address, renewal, key_id, subject, data, coalesce(cursor, 0) FROM envelopes
+	rows, err := o.read.QueryContext(ctx, `SELECT sequence, address, renewal, key_id, subject, data, record, coalesce(cursor, 0) FROM envelopes
 		WHERE `+which+`audience = $1 AND log_index IS NULL ORDER BY sequence LIMIT $2`, audience, limit)
 	if err != nil {
 		return fmt.Errorf("reading envelopes: %w", err)
@@ -109,7 +120,7 @@ func (o *Outbox) eachUnfound(ctx context.Context, which, audience string, limit 
 		var u Unfound
 		var cursor int64
 		var key []byte
-		if err := rows.Scan(&u.Sequence, &u.Address, &u.Renewal, &key, &u.Subject, &u.Data, &cursor); err != nil {
+		if err := rows.Scan(&u.Sequence, &u.Address, &u.Renewal, &key, &u.Subject, &u.Data, &u.Record, &cursor); err != nil {
 			return fmt.Errorf("reading envelopes: %w", err)
 		}
 		if copy(u.Key[:], key) != len(key) || len(key) != len(u.Key) {
