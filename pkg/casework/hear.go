@@ -2,7 +2,6 @@ package casework
 
 import (
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -53,7 +52,7 @@ func Hear(index uint64, v event.Verified, sections []Opened, audience registry.A
 		Purposes: audience.Purposes, Classes: audience.Retention, Members: audience.Members,
 	}
 	for _, section := range v.Sections() {
-		name := compartmentName(section.Compartment)
+		name := event.CompartmentName(section.Compartment)
 		opened := Opened{Closed: closedNotOpened}
 		if i := slices.IndexFunc(sections, func(o Opened) bool { return o.Compartment == section.Compartment }); i >= 0 {
 			opened = sections[i]
@@ -94,8 +93,4 @@ func decode[M any, P interface {
 	}
 	*place = message
 	return true
-}
-
-func compartmentName(c eventv1.Compartment) string {
-	return strings.ToLower(strings.TrimPrefix(c.String(), "COMPARTMENT_"))
 }

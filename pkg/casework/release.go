@@ -98,7 +98,7 @@ func (f *folding) controlReleased(m *caseworkv1.ControlReleased) error {
 		Envelope: event.DigestOf(m.GetEnvelope()).String(), Record: digestText(m.GetRecordDigest()),
 	}
 	for _, compartment := range m.GetCompartments()[:min(len(m.GetCompartments()), event.MaxSections)] {
-		claim.Compartments = append(claim.Compartments, compartmentName(compartment))
+		claim.Compartments = append(claim.Compartments, event.CompartmentName(compartment))
 	}
 	if claim.Record == "" {
 		claim.Remarks = append(claim.Remarks, "the digest of the key record is not stated")

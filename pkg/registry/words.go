@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
@@ -22,21 +24,28 @@ func (c founding) words(*book) []string {
 			join(members), c.GetThreshold(), c.GetQuorum()),
 		fmt.Sprintf("It begins with %d agencies and %d audiences.", len(c.GetAgencies()), len(c.GetAudiences())),
 	}
-	return append(said, openingWords(members, c.GetOpeningKeys())...)
+	said = append(said, fmt.Sprintf("Its checkpoints are signed by the notary key %x.", c.GetNotaryKey()))
+	for _, m := range c.GetMembers() {
+		said = append(said, fmt.Sprintf("The root key of %s is %x, its mirror key %x.", m.GetCountry(), m.GetRootKey(), m.GetMirrorKey()))
+		said = append(said, openingWords(m.GetCountry(), c.GetOpeningKeys())...)
+	}
+	for _, a := range c.GetAgencies() {
+		said = append(said, fmt.Sprintf("%s/%s (%s) publishes under the key %x.", a.GetCountry(), a.GetAgency(), a.GetName(), a.GetPublisherKey()))
+	}
+	return said
 }
 
-// openingWords say for each member which compartments can be sealed to its desk.
-func openingWords(members []string, keys []*registryv1.OpeningKey) []string {
-	if len(keys) == 0 {
-		return nil
-	}
-	opened := map[string][]string{}
-	for _, key := range keys {
-		opened[key.GetCountry()] = append(opened[key.GetCountry()], fmt.Sprint(key.GetCompartment()))
-	}
+// openingWords say by which keys content is sealed to a country's desk.
+func openingWords(country string, keys []*registryv1.OpeningKey) []string {
 	var said []string
-	for _, country := range members {
-		said = append(said, fmt.Sprintf("The desk of %s begins with opening keys of the compartments: %s.", country, join(opened[country])))
+	for _, key := range keys {
+		if key.GetCountry() == country {
+			name := event.CompartmentName(eventv1.Compartment(key.GetCompartment()))
+			said = append(said, fmt.Sprintf("The desk of %s opens the compartment %s with the key whose SHA-256 is %s.", country, name, event.DigestOf(key.GetPublicKey())))
+		}
+	}
+	if said == nil {
+		said = append(said, fmt.Sprintf("The desk of %s begins without an opening key: nothing is sealed to it yet.", country))
 	}
 	return said
 }

@@ -123,7 +123,9 @@ func (w *world) saysUntil(expires time.Time, n int, to ...registry.Opening) batc
 	return b
 }
 
-func text(n int, c eventv1.Compartment) string { return fmt.Sprintf("invented: event %d says %s", n, c) }
+func text(n int, c eventv1.Compartment) string {
+	return fmt.Sprintf("invented: event %d says %s", n, c)
+}
 
 func (w *world) known(now time.Time) Known {
 	return Known{State: w.book.State, Next: w.book.Next, Now: now}
