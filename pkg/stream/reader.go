@@ -112,6 +112,15 @@ func (r *Reader) Fetch(ctx context.Context, limit int, wait time.Duration) ([]Me
 	return append(messages, more...), nil
 }
 
+// Poll returns up to limit messages in stream order that the hub has now, and does not wait
+// for any. Otherwise it is like Fetch.
+func (r *Reader) Poll(limit int) ([]Message, error) {
+	if r.failed != nil {
+		return nil, r.failed
+	}
+	return r.take(r.handle.FetchNoWait(limit))
+}
+
 func (r *Reader) take(batch jetstream.MessageBatch, err error) ([]Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", r.stream, err)

@@ -6,12 +6,17 @@ package view
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/verdict"
 )
+
+// ErrFolding says that an entity cannot be shown now: content of it was erased, recalled or has
+// expired, and the view is being folded again without it.
+var ErrFolding = errors.New("being folded again without what was erased, recalled or has expired")
 
 // Cursor says how far a view has come. The stream's sequence alone is no
 // identity (it is used again after a loss), so the message's digest stands
@@ -50,6 +55,7 @@ type Entry struct {
 	Refs     []casework.Ref // the entities that it touched
 	Breaches []casework.Breach
 	Closed   []casework.Closed // sections that this desk cannot read, and why
+	Released uint64            // log index of the event that released it to this country; 0: it was addressed to it
 }
 
 // Filter selects entries. A zero field selects all.

@@ -120,7 +120,10 @@ func (d *Desk) revised(ctx context.Context, from uint64) error {
 	defer d.rebuilding.Unlock()
 	at, err := d.shelf.Cursor(ctx)
 	if err == nil && at.Sequence > from {
-		err = d.rebuildHeld(ctx)
+		if err = d.ring.Forget(ctx, from); err == nil {
+			d.records.miss() // what was deleted for what is not in the log after all
+			err = d.rebuildHeld(ctx)
+		}
 	}
 	d.journaled.notify()
 	return err

@@ -3,8 +3,9 @@
 // model that officers work with, and mirrors the log's tree: it cosigns a
 // checkpoint only where it agrees with the bytes held here.
 //
-// Files in its directory: journal.db, which must not be lost, and the view,
-// which is a fold of the journal and is built again from it at any time.
+// Files in its directory: journal.db, which must not be lost; keys.db, what opens
+// it, which comes again from the hub; and the view,
+// which is a fold of both and is built again at any time.
 package desk
 
 import (
@@ -28,6 +29,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/pkg/view"
 	"github.com/tripoint/tripoint/services/desk/journal"
+	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
 // Config is what a desk needs. Fields without a stated default are required.
@@ -49,6 +51,9 @@ type Config struct {
 	// None: nothing that is sealed opens here.
 	OpeningKeys []hpke.PrivateKey
 
+	// Publisher hands this desk's receipts of recalls to an agency of its country; nil: they wait.
+	Publisher Publisher
+
 	// Console makes the pages; nil: none are served. It is called once, before
 	// New returns, and may keep the desk.
 	Console func(*Desk) (http.Handler, error)
@@ -66,6 +71,7 @@ type Config struct {
 	// Tests: called between steps. An error is that of the step before; other than
 	// of the hub it is a crash there.
 	fault func(step string) error
+	clock func() time.Time // nil: time.Now
 }
 
 const (
@@ -79,6 +85,8 @@ type Desk struct {
 	log     *slog.Logger
 	lock    *os.File // two mirrors with one key could cosign two roots
 	journal *journal.Journal
+	ring    *keyring.Ring
+	records records
 	book    *chronicle
 	shelf   *shelf
 	alarms  *alarms
@@ -92,7 +100,9 @@ type Desk struct {
 	folder  *folder
 	state   atomic.Pointer[registry.State] // the folder's, for pages that must not wait for it
 
-	rebuilding sync.Mutex // held while a view is built beside the live one
+	rebuilding sync.Mutex    // held while a view is built beside the live one
+	recovered  chan struct{} // closed once the view was brought up to the journal after the start
+	stale      Live          // after something changed that the view may not be a fold of any more
 
 	standing standing
 	keys     keys
@@ -127,8 +137,8 @@ func New(ctx context.Context, config Config) (*Desk, error) {
 	if config.Freeze == 0 {
 		config.Freeze = defaultFreeze
 	}
-	d := &Desk{config: config, log: config.Logger, closed: map[string]bool{}}
-	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openMirror, d.openConsole} {
+	d := &Desk{config: config, log: config.Logger, closed: map[string]bool{}, recovered: make(chan struct{})}
+	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openView, d.openMirror, d.openConsole} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("desk: %w", err), d.Close())
 		}
@@ -151,9 +161,18 @@ func (d *Desk) openFiles(ctx context.Context) error {
 	if d.alarms, err = openAlarms(ctx, d.journal); err != nil {
 		return err
 	}
+	if d.ring, err = keyring.Open(ctx, filepath.Join(d.config.Directory, "keys.db"), d.config.Country); err != nil {
+		return err
+	}
 	if d.shelf, err = openShelf(ctx, d.config.Directory, d.log); err != nil {
 		return err
 	}
+	return nil
+}
+
+// openView goes on from where the view is. It comes after the registry was read, which
+// says what the opening keys open.
+func (d *Desk) openView(ctx context.Context) error {
 	at, err := d.shelf.Cursor(ctx)
 	if err != nil {
 		return err
@@ -170,8 +189,23 @@ func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*f
 	if err != nil {
 		return nil, err
 	}
-	f.fault = d.config.fault
+	f.fault, f.country, f.journal, f.ring, f.now = d.config.fault, d.config.Country, d.journal, d.ring, d.now
+	f.opener = d.ring.Opener(d.config.OpeningKeys, d.registry)
 	return f, nil
+}
+
+// now is the time by this desk's clock.
+func (d *Desk) now() time.Time {
+	if d.config.clock != nil {
+		return d.config.clock()
+	}
+	return time.Now()
+}
+
+// registry is the newest that is journaled.
+func (d *Desk) registry() registry.State {
+	state, _ := d.book.known()
+	return state
 }
 
 // openBook reads the registry as far as it is journaled, and holds the
@@ -223,6 +257,8 @@ func (d *Desk) Run(ctx context.Context) error {
 		daemon.Role{Name: "following", Run: lasting(d.follow)},
 		daemon.Role{Name: "mirroring", Run: lasting(d.mirror.run)},
 		daemon.Role{Name: "watching", Run: lasting(d.watch)},
+		daemon.Role{Name: "refolding", Run: lasting(d.refold)},
+		daemon.Role{Name: "answering", Run: lasting(d.answer)},
 		daemon.Role{Name: "serving", Run: d.serve},
 	)
 	if err != nil {
@@ -254,6 +290,9 @@ func (d *Desk) Close() error {
 		}
 		if d.shelf != nil {
 			d.failed = d.shelf.close()
+		}
+		if d.ring != nil {
+			d.failed = errors.Join(d.failed, d.ring.Close())
 		}
 		if d.journal != nil {
 			d.failed = errors.Join(d.failed, d.journal.Close())

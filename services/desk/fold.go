@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
@@ -10,15 +11,25 @@ import (
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/pkg/view"
 	"github.com/tripoint/tripoint/services/desk/journal"
+	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
 // folder takes journaled messages into one view, in order. It is for one
 // goroutine at a time.
 type folder struct {
-	view  view.Writer
-	state registry.State // after the last message that was committed
-	roots event.Roots
-	fault func(step string) error // nil but in tests
+	view    view.Writer
+	country string
+	journal *journal.Journal
+	ring    *keyring.Ring
+	opener  *keyring.Opener
+	now     func() time.Time
+	state   registry.State // after the last message that was committed
+	roots   event.Roots
+	fault   func(step string) error // nil but in tests
+
+	// What was met since the desk last looked.
+	taken   keyring.Taken // what it deleted
+	missing bool          // a section had no record
 }
 
 // newFolder goes on from a view's cursor: the registry as it was there is folded
@@ -53,9 +64,12 @@ func (f *folder) take(ctx context.Context, messages []journal.Message) error {
 	defer tx.Rollback()
 	state := f.state
 	for _, m := range messages {
-		if state, err = f.one(tx, state, m); err != nil {
+		if state, err = f.one(ctx, tx, state, m); err != nil {
 			return fmt.Errorf("folding message %d: %w", m.Index, err)
 		}
+	}
+	if err := f.opener.Note(ctx); err != nil {
+		return err
 	}
 	if err := f.at("committing view"); err != nil {
 		return err
@@ -79,7 +93,7 @@ func cursorOf(m journal.Message) view.Cursor {
 }
 
 // one judges and folds one message, and returns the registry after it.
-func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (registry.State, error) {
+func (f *folder) one(ctx context.Context, tx view.Tx, state registry.State, m journal.Message) (registry.State, error) {
 	judged, err := verdict.Judge(state, tx, &f.roots, m.Index, m.Subject, m.Data)
 	if err != nil {
 		return state, err
@@ -94,15 +108,36 @@ func (f *folder) one(tx view.Tx, state registry.State, m journal.Message) (regis
 	if !judged.Said() {
 		return judged.State, tx.Take(entry, event.Head{})
 	}
-	audience, _ := judged.State.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
-	said := casework.Hear(m.Index, judged.Event, casework.InClear(judged.Event), audience)
-	change, err := casework.Fold(tx, said)
+	said, change, err := f.hear(ctx, tx, judged.State, m.Index, judged.Event)
 	if err != nil {
 		return state, err
 	}
+	tell(&entry, said, change)
+	if err := tx.Take(entry, judged.Head()); err != nil {
+		return state, err
+	}
+	return judged.State, nil
+}
+
+// hear opens an accepted event, does what it asks for, and folds it.
+func (f *folder) hear(ctx context.Context, tx view.Tx, state registry.State, index uint64, e event.Verified) (casework.Said, casework.Change, error) {
+	opened, err := f.open(ctx, index, e)
+	if err != nil {
+		return casework.Said{}, casework.Change{}, err
+	}
+	audience, _ := state.Audience(registry.AudienceOf(e.Chain.Audience))
+	said := casework.Hear(index, e, opened, audience)
+	if err := f.obey(ctx, tx, said); err != nil {
+		return said, casework.Change{}, err
+	}
+	change, err := casework.Fold(tx, said)
+	return said, change, err
+}
+
+// tell puts what the fold says of an event into its row.
+func tell(entry *view.Entry, said casework.Said, change casework.Change) {
 	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
 	entry.Marking = change.Marking
 	entry.Summary, entry.Refs = change.Summary, change.Touched
 	entry.Breaches, entry.Closed = change.Breaches, change.Closed
-	return judged.State, tx.Take(entry, judged.Head())
 }

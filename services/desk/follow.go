@@ -59,6 +59,7 @@ func (d *Desk) follow(ctx context.Context) error {
 	if err := d.recover(ctx); err != nil {
 		return err
 	}
+	close(d.recovered)
 	return retrying(ctx, d.log, "following", func(ctx context.Context) error {
 		defer d.tell()
 		return d.followStream(ctx)
@@ -122,6 +123,9 @@ func (d *Desk) followStream(ctx context.Context) error {
 		}
 		if len(fetched) == 0 {
 			if err := d.still(revision); err != nil {
+				return err
+			}
+			if err := d.readRecords(ctx); err != nil {
 				return err
 			}
 			d.tell()
@@ -226,9 +230,19 @@ func (d *Desk) keep(ctx context.Context, fresh []journal.Message) error {
 	if err := d.at("journaled"); err != nil {
 		return err
 	}
+	if err := d.readRecords(ctx); err != nil {
+		return err
+	}
+	return d.fold(ctx, fresh)
+}
+
+func (d *Desk) fold(ctx context.Context, fresh []journal.Message) error {
 	d.folding.Lock()
 	defer d.folding.Unlock()
 	if err := d.folder.take(ctx, fresh); err != nil {
+		return err
+	}
+	if err := d.folded(ctx, d.folder); err != nil {
 		return err
 	}
 	d.committed()

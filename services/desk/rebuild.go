@@ -20,8 +20,15 @@ func (d *Desk) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !known {
+	stale, mark, err := d.ring.Stale(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !known:
 		d.log.Warn("the view is not one of this journal: it is built again", "sequence", at.Sequence)
+		return d.Rebuild(ctx)
+	case stale && at.Sequence > 0:
+		d.log.Info("keys have changed since the view was folded: it is built again")
 		return d.Rebuild(ctx)
 	}
 	d.folding.Lock()
@@ -33,8 +40,12 @@ func (d *Desk) recover(ctx context.Context) error {
 	if _, err = d.catchUp(ctx, d.folder, from); err != nil {
 		return err
 	}
+	if err := d.ring.Folded(ctx, mark); err != nil {
+		return err
+	}
+	err = d.folded(ctx, d.folder)
 	d.committed()
-	return nil
+	return err
 }
 
 // knows reports whether a cursor points at a message of the journal.
@@ -71,9 +82,7 @@ func (d *Desk) catchUp(ctx context.Context, f *folder, from uint64) (next uint64
 // read and written meanwhile, and swaps it in once it has caught up. If we crash
 // on the way, the old view is still there.
 func (d *Desk) Rebuild(ctx context.Context) error {
-	if !d.rebuilding.TryLock() {
-		return errors.New("rebuilding the view: a rebuild is under way")
-	}
+	d.rebuilding.Lock() // waits for one that is under way
 	defer d.rebuilding.Unlock()
 	return d.rebuildHeld(ctx)
 }
@@ -87,29 +96,62 @@ func (d *Desk) rebuildHeld(ctx context.Context) error {
 	return nil
 }
 
+// mostFolds bounds how often a rebuild begins again.
+const mostFolds = 3
+
+// rebuild swaps in a view that knows of all that was erased or recalled before it: where that is
+// heard on the way, and what came before it was folded with its content, the fold begins again.
 func (d *Desk) rebuild(ctx context.Context) error {
+	for fold := 1; ; fold++ {
+		swapped, err := d.rebuildOnce(ctx, fold == mostFolds)
+		if swapped || err != nil {
+			return err
+		}
+	}
+}
+
+func (d *Desk) rebuildOnce(ctx context.Context, last bool) (swapped bool, err error) {
+	_, mark, err := d.ring.Stale(ctx)
+	if err != nil {
+		return false, err
+	}
 	built, err := d.shelf.build(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	f, err := d.newFolder(ctx, built, view.Cursor{})
 	if err != nil {
-		return errors.Join(err, built.Close())
+		return false, errors.Join(err, built.Close())
 	}
 	next, err := d.catchUp(ctx, f, 0)
 	if err != nil {
-		return errors.Join(err, built.Close())
+		return false, errors.Join(err, built.Close())
 	}
 	// What came meanwhile is folded while nobody folds into the live view.
 	d.folding.Lock()
 	defer d.folding.Unlock()
 	if _, err = d.catchUp(ctx, f, next); err != nil {
-		return errors.Join(err, built.Close())
+		return false, errors.Join(err, built.Close())
+	}
+	_, now, err := d.ring.Stale(ctx)
+	if err != nil || now != mark && !last {
+		return false, errors.Join(err, d.folded(ctx, f), built.Close())
 	}
 	opened, err := d.shelf.swap(ctx, built)
-	if opened != nil {
-		f.view, d.folder = opened, f
-		d.committed()
+	if opened == nil {
+		return false, err
 	}
+	f.view, d.folder = opened, f
+	return true, errors.Join(err, d.revealed(ctx, f, mark))
+}
+
+// revealed ends what was concealed, once a view was swapped in whose fold began at a mark.
+func (d *Desk) revealed(ctx context.Context, f *folder, mark uint64) error {
+	if err := d.ring.Folded(ctx, mark); err != nil {
+		return err
+	}
+	d.shelf.reveal(mark)
+	err := d.folded(ctx, f)
+	d.committed()
 	return err
 }

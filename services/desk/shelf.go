@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/pkg/view"
@@ -31,6 +30,7 @@ type shelf struct {
 	mu     sync.RWMutex // held for reading while a page reads, so that no file closes under it
 	number int
 	view   *sqlite.View
+	hidden concealed
 }
 
 const (
@@ -146,24 +146,6 @@ func (s *shelf) Cursor(ctx context.Context) (view.Cursor, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.view.Cursor(ctx)
-}
-
-func (s *shelf) Entries(ctx context.Context, f view.Filter) ([]view.Entry, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.view.Entries(ctx, f)
-}
-
-func (s *shelf) Document(ctx context.Context, ref casework.Ref) (view.Document, bool, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.view.Document(ctx, ref)
-}
-
-func (s *shelf) Documents(ctx context.Context, entityType string) ([]view.Document, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.view.Documents(ctx, entityType)
 }
 
 func (s *shelf) Counts(ctx context.Context) (map[verdict.Code]uint64, error) {

@@ -81,6 +81,8 @@ func (w *world) listen(port int) {
 		_, err := w.js.CreateStream(w.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, AllowAtomicPublish: true})
 		must(w.t, err)
 	}
+	_, err = w.js.CreateStream(w.t.Context(), jetstream.StreamConfig{Name: stream.Keys, Subjects: []string{"key.>"}, MaxMsgsPerSubject: 1})
+	must(w.t, err)
 	w.admit()
 }
 
@@ -89,17 +91,18 @@ func (w *world) admit() {
 	w.t.Helper()
 	for _, member := range w.book.State.Members() {
 		if member.Status == registry.Left {
-			for _, name := range []string{stream.Events, stream.Log} {
+			for _, name := range []string{stream.Events, stream.Log, stream.Keys} {
 				if err := w.js.DeleteConsumer(w.t.Context(), name, stream.DeskUser(member.Country)); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 					must(w.t, err)
 				}
 			}
 			continue
 		}
-		filters := stream.Common()
+		filters, keys := stream.Common(), []string{"key._.>"}
 		for _, address := range w.book.State.Reads(member.Country) {
-			filters = append(filters, "evt."+address+".>")
+			filters, keys = append(filters, "evt."+address+".>"), append(keys, "key."+address+".>")
 		}
+		w.consumer(stream.Keys, member.Country, keys)
 		w.consumer(stream.Events, member.Country, filters)
 		w.consumer(stream.Log, member.Country, []string{"log.>"})
 	}

@@ -25,6 +25,7 @@ type content struct {
 	Refs     []casework.Ref    `json:"refs,omitempty"`
 	Breaches []casework.Breach `json:"breaches,omitempty"`
 	Closed   []casework.Closed `json:"closed,omitempty"`
+	Released uint64            `json:"released,omitempty"`
 }
 
 // defaultLimit is how many entries a filter without a limit gives.
@@ -147,7 +148,7 @@ func scan(rows *sql.Rows) (view.Entry, error) {
 		return e, err
 	}
 	e.Occurred, e.Source, e.Marking = c.Occurred, c.Source, c.Marking
-	e.Summary, e.Refs, e.Breaches, e.Closed = c.Summary, c.Refs, c.Breaches, c.Closed
+	e.Summary, e.Refs, e.Breaches, e.Closed, e.Released = c.Summary, c.Refs, c.Breaches, c.Closed, c.Released
 	return e, nil
 }
 

@@ -103,7 +103,7 @@ func (b *batch) Take(entry view.Entry, head event.Head) error {
 func (b *batch) insert(e view.Entry, _ event.Head) error {
 	said, err := json.Marshal(content{
 		Occurred: e.Occurred, Source: e.Source, Marking: e.Marking,
-		Summary: e.Summary, Refs: e.Refs, Breaches: e.Breaches, Closed: e.Closed,
+		Summary: e.Summary, Refs: e.Refs, Breaches: e.Breaches, Closed: e.Closed, Released: e.Released,
 	})
 	if err != nil {
 		return err

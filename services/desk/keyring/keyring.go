@@ -171,3 +171,34 @@ func (r *Ring) Folded(ctx context.Context, mark uint64) error {
 	}
 	return nil
 }
+
+// Await notes that a released event could not be held against its leaf yet.
+func (r *Ring) Await(ctx context.Context, index uint64) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO awaited (idx) VALUES ($1) ON CONFLICT DO NOTHING", int64(index))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that leaf %d is awaited: %w", index, err)
+	}
+	return nil
+}
+
+// Arrived makes the view stale where a leaf below size was awaited.
+func (r *Ring) Arrived(ctx context.Context, size uint64) (stale bool, err error) {
+	var waits bool
+	if err := r.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM awaited WHERE idx < $1)", int64(size)).Scan(&waits); err != nil || !waits {
+		return false, err
+	}
+	err = r.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM awaited WHERE idx < $1", int64(size)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE place SET changed = changed + 1")
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("noting that awaited leaves are here: %w", err)
+	}
+	return true, nil
+}

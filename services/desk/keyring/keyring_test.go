@@ -197,7 +197,7 @@ func TestReceiptsAreOwedUntilAnswered(t *testing.T) {
 	r := newWorld(t).ring(t.TempDir())
 	var id, other event.ID
 	binary.BigEndian.PutUint64(id[8:], 1)
-	owed := Receipt{Recall: "R-1", Country: "XA", Agency: "police", Audience: "pair", Index: 7, Deadline: "2025-03-01T00:00:00Z", Events: []event.ID{id, other}}
+	owed := Receipt{Recall: "R-1", Country: "XA", Agency: "police", Audience: "pair", Retention: "case", Purpose: "rescue", Index: 7, Deadline: "2025-03-01T00:00:00Z", Events: []event.ID{id, other}}
 	for range 2 {
 		must(t, r.Owe(t.Context(), owed))
 	}

@@ -14,8 +14,10 @@ import (
 type Receipt struct {
 	Country, Agency string // who recalled
 	Recall          string // its identifier of the recall
-	Audience        string // address to which it was said
-	Index           uint64 // log index of the recall
+	Audience        string // identifier of the audience to which it was said
+	Retention       string // its retention class
+	Purpose         string // what it is marked for
+	Index           uint64 // its log index
 	Deadline        string // RFC 3339, as stated
 	Events          []event.ID
 	Destroyed       time.Time // when the view without them stood; zero: not yet
@@ -30,9 +32,9 @@ func (r *Ring) Owe(ctx context.Context, owed Receipt) error {
 	}
 	err := r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO receipts (recall, country, agency, audience, idx, deadline, events, destroyed, accepted)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) ON CONFLICT DO NOTHING`,
-			owed.Recall, owed.Country, owed.Agency, owed.Audience, int64(owed.Index), owed.Deadline, append([]byte{}, events...))
+			INSERT INTO receipts (recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed, accepted)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0) ON CONFLICT DO NOTHING`,
+			owed.Recall, owed.Country, owed.Agency, owed.Audience, owed.Retention, owed.Purpose, int64(owed.Index), owed.Deadline, append([]byte{}, events...))
 		return err
 	})
 	if err != nil {
@@ -56,7 +58,7 @@ func (r *Ring) Destroyed(ctx context.Context, now time.Time, upTo uint64) error 
 // Answered notes that the agency's publisher has accepted a receipt.
 func (r *Ring) Answered(ctx context.Context, owed Receipt) error {
 	err := r.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE receipts SET accepted = 1 WHERE country = $1 AND agency = $2 AND recall = $3", owed.Country, owed.Agency, owed.Recall)
+		_, err := tx.ExecContext(ctx, "UPDATE receipts SET accepted = 1 WHERE country = $1 AND agency = $2 AND recall = $3 AND idx = $4", owed.Country, owed.Agency, owed.Recall, int64(owed.Index))
 		return err
 	})
 	if err != nil {
@@ -67,7 +69,7 @@ func (r *Ring) Answered(ctx context.Context, owed Receipt) error {
 
 // Owed lists the receipts that were not handed over, in the order of the log.
 func (r *Ring) Owed(ctx context.Context) ([]Receipt, error) {
-	rows, err := r.db.QueryContext(ctx, "SELECT recall, country, agency, audience, idx, deadline, events, destroyed FROM receipts WHERE accepted = 0 ORDER BY idx")
+	rows, err := r.db.QueryContext(ctx, "SELECT recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed FROM receipts WHERE accepted = 0 ORDER BY idx")
 	if err != nil {
 		return nil, fmt.Errorf("reading receipts: %w", err)
 	}
@@ -77,7 +79,7 @@ func (r *Ring) Owed(ctx context.Context) ([]Receipt, error) {
 		var owed Receipt
 		var events []byte
 		var destroyed int64
-		if err := rows.Scan(&owed.Recall, &owed.Country, &owed.Agency, &owed.Audience, &owed.Index, &owed.Deadline, &events, &destroyed); err != nil {
+		if err := rows.Scan(&owed.Recall, &owed.Country, &owed.Agency, &owed.Audience, &owed.Retention, &owed.Purpose, &owed.Index, &owed.Deadline, &events, &destroyed); err != nil {
 			return nil, fmt.Errorf("reading receipts: %w", err)
 		}
 		for id := range slices.Chunk(events, len(event.ID{})) {

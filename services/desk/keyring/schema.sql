@@ -71,6 +71,9 @@ CREATE TABLE closures (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX closures_idx ON closures (idx);
 
+-- awaited are log indices of released events whose leaves were not here when they were folded.
+CREATE TABLE awaited (idx INTEGER PRIMARY KEY) STRICT;
+
 -- refusals are records that are not used: no byte of them but their digest.
 CREATE TABLE refusals (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -81,18 +84,21 @@ CREATE TABLE refusals (
     UNIQUE (subject, reason)
 ) STRICT;
 
--- receipts are answers to recalls that the agency's publisher has not accepted yet (accepted = 0).
+-- receipts are answers to recalls, one each time that one is said; accepted = 0: the agency's
+-- publisher has not accepted it yet.
 CREATE TABLE receipts (
     recall    TEXT    NOT NULL, -- its agency's own identifier
     country   TEXT    NOT NULL, -- who recalled
     agency    TEXT    NOT NULL,
-    audience  TEXT    NOT NULL,
+    audience  TEXT    NOT NULL, -- identifier
+    retention TEXT    NOT NULL, -- of the recall, and so of the answer
+    purpose   TEXT    NOT NULL, -- likewise
     idx       INTEGER NOT NULL, -- log index of the recall
     deadline  TEXT    NOT NULL,
     events    BLOB    NOT NULL, -- 16 bytes each
     destroyed INTEGER NOT NULL, -- when the view without them stood; 0: not yet
     accepted  INTEGER NOT NULL,
-    PRIMARY KEY (country, agency, recall)
+    PRIMARY KEY (country, agency, recall, idx)
 ) STRICT, WITHOUT ROWID;
 
 -- exports are files that were made with an event in them.

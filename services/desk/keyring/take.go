@@ -32,6 +32,7 @@ type Known struct {
 type Taken struct {
 	Stale   bool       // an event that was folded is concerned: the view has to be folded again
 	Closed  []event.ID // events that have lost pieces
+	Mark    uint64     // where Stale: see Ring.Stale
 	Unknown uint64     // the first sequence with a record under a key that the registry does not have yet; 0: none
 }
 
@@ -97,8 +98,7 @@ func (c *change) count() error {
 	if !c.taken.Stale {
 		return nil
 	}
-	_, err := c.exec("UPDATE place SET changed = changed + 1")
-	return err
+	return c.tx.QueryRowContext(c.ctx, "UPDATE place SET changed = changed + 1 RETURNING changed").Scan(&c.taken.Mark)
 }
 
 func (c *change) take(o Offered) error {
