@@ -34,20 +34,9 @@ type world struct {
 	at   int
 }
 
-func openingName(country string, compartment eventv1.Compartment) string {
-	return fmt.Sprintf("%s of %s in the key ring's tests", compartment, country)
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, book: NewLogOf(t, Bare())}
-	for _, country := range []string{"XA", "XB"} {
-		for _, c := range []eventv1.Compartment{theCase, protection} {
-			if len(w.book.State.Openings(country, uint32(c))) == 0 {
-				w.book.Apply(t, EnrolOpening(country, uint32(c), openingName(country, c)), "root "+country)
-			}
-		}
-	}
+	w := &world{t: t, book: NewLog(t)}
 	return w
 }
 
@@ -62,7 +51,7 @@ func (w *world) ring(directory string) *Ring {
 
 // opener has XB's private key of the case compartment, and not that of protection.
 func (w *world) opener(r *Ring) *Opener {
-	return r.Opener([]hpke.PrivateKey{Opening(openingName("XB", theCase))}, func() registry.State { return w.book.State })
+	return r.Opener([]hpke.PrivateKey{OpeningOf("XB", uint32(theCase))}, func() registry.State { return w.book.State })
 }
 
 func signer(t testing.TB, owner string) event.SigningKey {
