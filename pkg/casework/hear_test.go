@@ -289,3 +289,17 @@ func TestHearTakesWhatWasOpened(t *testing.T) {
 		t.Errorf("heard %+v", said)
 	}
 }
+
+func TestOpenNamesWhatTheReaderHas(t *testing.T) {
+	for want, said := range map[string]casework.Said{
+		"":                          {Closed: []casework.Closed{{Compartment: "case", Reason: "erased"}}},
+		"case":                      {Case: &caseworkv1.CaseSection{}, Closed: []casework.Closed{{Compartment: "identity", Reason: "not-granted"}}},
+		"identity,protection":       {Identity: &caseworkv1.IdentitySection{}, Protection: &caseworkv1.ProtectionSection{}},
+		"case,intelligence":         {Case: &caseworkv1.CaseSection{}, Intelligence: &caseworkv1.IntelligenceSection{}},
+		"case,compartment_99,other": {Case: &caseworkv1.CaseSection{}, Unreadable: []string{"other", "compartment_99", "case"}},
+	} {
+		if got := strings.Join(said.Open(), ","); got != want {
+			t.Errorf("open: %q, want %q", got, want)
+		}
+	}
+}

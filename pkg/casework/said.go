@@ -2,6 +2,7 @@ package casework
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
@@ -47,6 +48,20 @@ type Said struct {
 
 // Event is the event's reference.
 func (s Said) Event() EventRef { return s.about(s.EventID) }
+
+// Open are the compartments of the sections that this reader has opened, sorted.
+func (s Said) Open() []string {
+	open := slices.Clone(s.Unreadable)
+	for name, here := range map[string]bool{
+		compartmentCase: s.Case != nil, TypeIdentity: s.Identity != nil, compartmentProtection: s.Protection != nil, TypeIntelligence: s.Intelligence != nil,
+	} {
+		if here {
+			open = append(open, name)
+		}
+	}
+	slices.Sort(open)
+	return slices.Compact(open)
+}
 
 // about refers to another event of the same agency.
 func (s Said) about(id string) EventRef { return EventRef{s.Country, s.Agency, id} }

@@ -54,6 +54,7 @@ type Entry struct {
 	Summary  string         // one plain line, without a word about a person's identity
 	Refs     []casework.Ref // the entities that it touched
 	Breaches []casework.Breach
+	Open     []string          // compartments of the sections that this desk has opened, sorted
 	Closed   []casework.Closed // sections that this desk cannot read, and why
 	Released uint64            // log index of the event that released it to this country; 0: it was addressed to it
 }

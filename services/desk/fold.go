@@ -139,5 +139,5 @@ func tell(entry *view.Entry, said casework.Said, change casework.Change) {
 	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
 	entry.Marking = change.Marking
 	entry.Summary, entry.Refs = change.Summary, change.Touched
-	entry.Breaches, entry.Closed = change.Breaches, change.Closed
+	entry.Breaches, entry.Closed, entry.Open = change.Breaches, change.Closed, said.Open()
 }

@@ -73,11 +73,12 @@ func (p *parties) addDesk(country string, opened *desk.Desk, pages *console.Cons
 }
 
 // signIn makes a link to a desk's console.
-func (p *parties) signIn(country, role string) Console {
+func (p *parties) signIn(country string, officer console.Officer) (Console, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	link, err := p.consoles[country].SignInLink(officer)
 	url := p.desks[country].URL()
-	return Console{Country: country, URL: url, SignIn: url + p.consoles[country].SignInLink(role)}
+	return Console{Country: country, Role: officer.Role, URL: url, SignIn: url + link}, err
 }
 
 // running says where everything listens.
@@ -125,7 +126,10 @@ func (p *Pilot) welcome(ctx context.Context, told func(Console)) error {
 			}
 			for country := range p.parties.allDesks() {
 				if before[country] == nil && told != nil {
-					told(p.parties.signIn(country, "officer"))
+					if err := p.tell(told, country); err != nil {
+						failures = append(failures, err)
+						cancel()
+					}
 				}
 			}
 		}
@@ -134,6 +138,18 @@ func (p *Pilot) welcome(ctx context.Context, told func(Console)) error {
 		failures = append(failures, <-ended)
 	}
 	return errors.Join(failures...)
+}
+
+// tell hands on a link for each officer to a desk that has come.
+func (p *Pilot) tell(told func(Console), country string) error {
+	for _, officer := range p.officers {
+		link, err := p.parties.signIn(country, officer)
+		if err != nil {
+			return err
+		}
+		told(link)
+	}
+	return nil
 }
 
 // openParties opens every publisher and desk that is here, may connect and is not
@@ -233,15 +249,19 @@ func (l Layout) loadOpenings(country string) ([]hpke.PrivateKey, error) {
 }
 
 // Console is one desk's console, with a link that signs one person in, once.
-type Console struct{ Country, URL, SignIn string }
+type Console struct{ Country, Role, URL, SignIn string }
 
 // Consoles makes a sign-in link to each console, in the order of the countries.
-func (p *Pilot) Consoles(role string) []Console {
+func (p *Pilot) Consoles(officer console.Officer) ([]Console, error) {
 	var all []Console
 	for _, country := range p.countries() {
-		all = append(all, p.parties.signIn(country, role))
+		one, err := p.parties.signIn(country, officer)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
 	}
-	return all
+	return all, nil
 }
 
 // voices are the agencies whose keys lie here, in a fixed order.

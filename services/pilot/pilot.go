@@ -14,6 +14,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/hub"
 	"github.com/tripoint/tripoint/services/notary"
 	"github.com/tripoint/tripoint/services/pilot/scenario"
@@ -25,20 +26,23 @@ type Config struct {
 	Scenario scenario.Facts // what to play, and the founding of a new directory
 	Logger   *slog.Logger   // nil: silent
 
-	// Newcomer, where set, is told of each desk that comes up while the pilot runs.
+	// Newcomer, where set, is told of each desk that comes up while the pilot runs, with a link for
+	// each of Officers.
 	Newcomer func(Console)
+	Officers []console.Officer
 }
 
 // Pilot is all roles, opened and ready to run.
 type Pilot struct {
-	layout  Layout
-	charter registry.Charter
-	steps   []scenario.Step
-	log     *slog.Logger
-	lock    *os.File
-	hub     *hub.Hub
-	notary  *notary.Notary
-	parties parties
+	layout   Layout
+	charter  registry.Charter
+	steps    []scenario.Step
+	log      *slog.Logger
+	lock     *os.File
+	hub      *hub.Hub
+	notary   *notary.Notary
+	parties  parties
+	officers []console.Officer
 }
 
 // Run opens a pilot on its data directory, plays the scenario and serves until
@@ -63,6 +67,7 @@ func Run(ctx context.Context, config Config, use func(context.Context, *Pilot) e
 	if p.charter, err = found(p.layout, config.Scenario.Founding); err != nil {
 		return err
 	}
+	p.officers = config.Officers
 	return p.run(ctx, config.Newcomer, use)
 }
 

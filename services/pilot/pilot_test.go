@@ -17,6 +17,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/audit"
 	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/pilot"
 	"github.com/tripoint/tripoint/services/pilot/scenario"
 )
@@ -142,7 +143,15 @@ func as(t *testing.T, p *pilot.Pilot, country string) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range p.Consoles("officer") {
+	officer, err := console.OfficerOf("officer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	consoles, err := p.Consoles(officer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range consoles {
 		if c.Country == country {
 			r := &reader{t: t, url: c.URL, client: &http.Client{Jar: jar}}
 			r.get(strings.TrimPrefix(c.SignIn, c.URL))

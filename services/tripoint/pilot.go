@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tripoint/tripoint/pkg/daemon"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/pilot"
 	"github.com/tripoint/tripoint/services/pilot/scenario"
 )
@@ -25,6 +26,7 @@ const settling = time.Minute
 func pilotCommand() *cobra.Command {
 	var data, file string
 	var once, verbose bool
+	var people officers
 	format := output("table")
 	command := &cobra.Command{
 		Use:   "pilot",
@@ -43,8 +45,11 @@ func pilotCommand() *cobra.Command {
 			if once {
 				return pilot.Run(command.Context(), config, summarise(command, format))
 			}
+			if config.Officers, err = people.all(); err != nil {
+				return err
+			}
 			config.Newcomer = welcome(command)
-			return pilot.Run(command.Context(), config, show(command, data))
+			return pilot.Run(command.Context(), config, show(command, data, config.Officers))
 		},
 	}
 	command.AddCommand(pilotRestoreCommand())
@@ -53,6 +58,7 @@ func pilotCommand() *cobra.Command {
 	flags.StringVar(&file, "scenario", "", "scenario file (default: the built-in one)")
 	flags.BoolVar(&once, "once", false, "play the scenario, wait until it is witnessed everywhere, print the summary and exit")
 	flags.Var(&format, "output", "form of the summary that --once prints")
+	people.flags(command, "officer", "protection")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "log what every role does")
 	return command
 }
@@ -97,12 +103,12 @@ func summarise(command *cobra.Command, format output) func(context.Context, *pil
 // welcome prints where the console of a country is that has come.
 func welcome(command *cobra.Command) func(pilot.Console) {
 	return func(c pilot.Console) {
-		fmt.Fprintf(command.OutOrStdout(), "\n  desk %s  %s\n", c.Country, c.SignIn)
+		fmt.Fprintf(command.OutOrStdout(), "\n  desk %s  %-10s  %s\n", c.Country, c.Role, c.SignIn)
 	}
 }
 
 // show prints where the consoles are, and leaves the pilot running.
-func show(command *cobra.Command, data string) func(context.Context, *pilot.Pilot) error {
+func show(command *cobra.Command, data string, people []console.Officer) func(context.Context, *pilot.Pilot) error {
 	return func(ctx context.Context, p *pilot.Pilot) error {
 		bounded, cancel := context.WithTimeout(ctx, settling)
 		defer cancel()
@@ -112,8 +118,14 @@ func show(command *cobra.Command, data string) func(context.Context, *pilot.Pilo
 		}
 		text := &strings.Builder{}
 		fmt.Fprintf(text, "Tripoint pilot, data in %s: %s.\n\n", data, state)
-		for _, c := range p.Consoles("officer") {
-			fmt.Fprintf(text, "  desk %s  %s\n", c.Country, c.SignIn)
+		for _, officer := range people {
+			consoles, err := p.Consoles(officer)
+			if err != nil {
+				return err
+			}
+			for _, c := range consoles {
+				fmt.Fprintf(text, "  desk %s  %-10s  %s\n", c.Country, c.Role, c.SignIn)
+			}
 		}
 		fmt.Fprintf(text, "\nEach link signs one person in, once, within a day. Ctrl-C stops the pilot;\nthe same command goes on where it stopped. To check the log meanwhile:\n\n  tripoint audit replay --data %s\n", data)
 		_, err := fmt.Fprint(command.OutOrStdout(), text)

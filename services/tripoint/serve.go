@@ -81,6 +81,7 @@ type settings struct {
 	file
 	charter registry.Charter
 	log     *slog.Logger
+	people  []console.Officer // a desk: for whom links are printed
 }
 
 func serveCommands() []*cobra.Command {
@@ -97,11 +98,15 @@ func serveCommands() []*cobra.Command {
 		parent := &cobra.Command{Use: role.name, Short: role.short}
 		var path string
 		var verbose bool
+		var people officers
 		serve := &cobra.Command{
 			Use: "serve", Short: "Run until interrupted", Args: arguments(cobra.NoArgs),
 			RunE: func(command *cobra.Command, _ []string) error {
 				s, err := readSettings(path)
 				if err != nil {
+					return err
+				}
+				if s.people, err = people.all(); err != nil {
 					return err
 				}
 				s.log = daemon.Logger(command.ErrOrStderr(), verbose)
@@ -118,6 +123,7 @@ func serveCommands() []*cobra.Command {
 			parent.AddCommand(exportHoldingCommand(role.name))
 		}
 		if role.name == "desk" {
+			people.flags(serve, "officer")
 			parent.AddCommand(alarmsCommand(), acknowledgeCommand())
 		}
 		all = append(all, parent)
@@ -320,6 +326,12 @@ func serveDesk(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("desk:", d.URL()+pages.SignInLink("officer"))
+	for _, officer := range s.people {
+		link, err := pages.SignInLink(officer)
+		if err != nil {
+			return errors.Join(err, d.Close())
+		}
+		fmt.Println("desk:", d.URL()+link)
+	}
 	return d.Run(ctx)
 }

@@ -24,6 +24,7 @@ type content struct {
 	Summary  string            `json:"summary,omitempty"`
 	Refs     []casework.Ref    `json:"refs,omitempty"`
 	Breaches []casework.Breach `json:"breaches,omitempty"`
+	Open     []string          `json:"open,omitempty"`
 	Closed   []casework.Closed `json:"closed,omitempty"`
 	Released uint64            `json:"released,omitempty"`
 }
@@ -147,7 +148,7 @@ func scan(rows *sql.Rows) (view.Entry, error) {
 	if err := json.Unmarshal(said, &c); err != nil {
 		return e, err
 	}
-	e.Occurred, e.Source, e.Marking = c.Occurred, c.Source, c.Marking
+	e.Occurred, e.Source, e.Marking, e.Open = c.Occurred, c.Source, c.Marking, c.Open
 	e.Summary, e.Refs, e.Breaches, e.Closed, e.Released = c.Summary, c.Refs, c.Breaches, c.Closed, c.Released
 	return e, nil
 }

@@ -102,7 +102,7 @@ func (b *batch) Take(entry view.Entry, head event.Head) error {
 
 func (b *batch) insert(e view.Entry, _ event.Head) error {
 	said, err := json.Marshal(content{
-		Occurred: e.Occurred, Source: e.Source, Marking: e.Marking,
+		Occurred: e.Occurred, Source: e.Source, Marking: e.Marking, Open: e.Open,
 		Summary: e.Summary, Refs: e.Refs, Breaches: e.Breaches, Closed: e.Closed, Released: e.Released,
 	})
 	if err != nil {

@@ -65,6 +65,7 @@ func roundTrip(t *testing.T, open Open) {
 	full.Occurred, full.Source = "2025-02-12", "張偉, မောင်, สมชาย <script>\u202e\x00"
 	full.Marking = casework.Marking{TLP: "AMBER+STRICT", Handling: []string{"H1", "H3"}, Purpose: "p"}
 	full.Released = 77
+	full.Open = []string{"case", "intelligence"}
 	full.Closed = []casework.Closed{{Compartment: "identity", Reason: "not-granted"}, {Compartment: "protection", Reason: "recalled"}}
 	full.Breaches = []casework.Breach{{Code: "purpose", Index: 0, What: "quoted \"'; DROP TABLE entries"}}
 	full.Recorded = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)

@@ -103,7 +103,7 @@ func TestInABrowser(t *testing.T) {
 			t.Errorf("the browser says: %s", complaint)
 		}
 	}()
-	do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+c.SignInLink("officer")))
+	do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+linkFor(t, c, "officer")))
 	if got := ask[string](t, tab, "location.pathname + ' ' + document.querySelector('h1').textContent"); got != "/ Now" {
 		t.Fatalf("the link leads to %q", got)
 	}
@@ -124,7 +124,7 @@ func TestInABrowser(t *testing.T) {
 		c := open(t, alarmed(t), nil)
 		server := httptest.NewServer(c)
 		defer server.Close()
-		do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+c.SignInLink("officer")),
+		do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+linkFor(t, c, "officer")),
 			chromedp.Click(chromedp.CSS(`.alarm a[href="/alarms"]`)), chromedp.WaitVisible(chromedp.CSS("#alarm-3 .chip.open")))
 		pagesFit(t, tab, server.URL)
 	})

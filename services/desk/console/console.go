@@ -10,6 +10,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -113,9 +114,13 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.
 
 // SignInLink makes a link that signs one person in, once, within a day. It is a
 // path with a secret in its query: the caller puts the desk's address before it
-// and hands it to that person alone. role is shown to them and decides whether
-// names are shown: see mayIdentify.
-func (c *Console) SignInLink(role string) string { return c.sessions.link(role) }
+// and hands it to that person alone. It fails for a role or a compartment that there is not.
+func (c *Console) SignInLink(officer Officer) (string, error) {
+	if err := officer.check(); err != nil {
+		return "", fmt.Errorf("signing somebody in: %w", err)
+	}
+	return c.sessions.link(officer), nil
+}
 
 func (c *Console) routes() http.Handler {
 	mux := http.NewServeMux()

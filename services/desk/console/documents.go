@@ -60,8 +60,8 @@ type listPage[D any] struct {
 }
 
 // list reads the part of a list that a request asks for with ?after=ID.
-func list[D any](c *Console, r *http.Request, entityType string) (listPage[D], error) {
-	found, err := c.config.Reader.Documents(r.Context(), entityType)
+func list[D any](c *Console, r *http.Request, current session, entityType string) (listPage[D], error) {
+	found, err := c.reader(current).Documents(r.Context(), entityType)
 	if err != nil {
 		return listPage[D]{}, fmt.Errorf("reading every %s: %w", entityType, err)
 	}

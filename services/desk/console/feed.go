@@ -35,7 +35,7 @@ type feedPage struct {
 	Live      string // address of the stream that continues after the first of these
 }
 
-func (c *Console) feed(r *http.Request, _ session) (response, error) {
+func (c *Console) feed(r *http.Request, current session) (response, error) {
 	query := r.URL.Query()
 	filter, err := feedFilter(query)
 	if err != nil {
@@ -52,9 +52,9 @@ func (c *Console) feed(r *http.Request, _ session) (response, error) {
 	var found []view.Entry
 	if shown.Newest {
 		filter.Newest, filter.Limit = true, entriesOnPage+1
-		found, err = c.config.Reader.Entries(r.Context(), filter)
+		found, err = c.reader(current).Entries(r.Context(), filter)
 	} else {
-		found, err = c.older(r.Context(), filter, before, entriesOnPage+1)
+		found, err = c.older(r.Context(), current, filter, before, entriesOnPage+1)
 	}
 	if err != nil {
 		return response{}, fmt.Errorf("reading the feed: %w", err)
@@ -67,13 +67,13 @@ func (c *Console) feed(r *http.Request, _ session) (response, error) {
 	if len(found) > 0 {
 		shown.Live = feedPath("/feed/live", filter, "after", found[0].Index)
 	}
-	shown.Entries = c.liveEntries(found)
+	shown.Entries = c.liveEntries(found, current)
 	return response{template: "feed", data: shown}, nil
 }
 
 // older reads the newest entries below a log index, newest first. A filter has
 // no upper bound, so it reads windows that reach further and further back.
-func (c *Console) older(ctx context.Context, filter view.Filter, before uint64, limit int) ([]view.Entry, error) {
+func (c *Console) older(ctx context.Context, current session, filter view.Filter, before uint64, limit int) ([]view.Entry, error) {
 	// Above the newest entry there is nothing to read, however far that is.
 	newest, err := c.config.Reader.Cursor(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *Console) older(ctx context.Context, filter view.Filter, before uint64, 
 	for width := uint64(4 * limit); before > 0 && len(found) < limit; width = min(2*width, lookBack) {
 		start := before - min(width, before)
 		filter.After, filter.Limit, filter.Newest = start, int(before-start), false
-		window, err := c.config.Reader.Entries(ctx, filter)
+		window, err := c.reader(current).Entries(ctx, filter)
 		if err != nil {
 			return nil, err
 		}
@@ -172,14 +172,16 @@ type eventPage struct {
 	Purposes  []string // what its audience may use it for
 	Members   []string // who reads what was said to its address
 	Name      string   // the agency's name in the registry
+	Sections  []liveSection
+	Content   content // of those beside the case section
 }
 
-func (c *Console) event(r *http.Request, _ session) (response, error) {
+func (c *Console) event(r *http.Request, current session) (response, error) {
 	at, err := index(r.PathValue("index"))
 	if err != nil {
 		return response{}, errNotFound
 	}
-	found, err := c.config.Reader.Entries(r.Context(), view.Filter{After: at, Limit: 1})
+	found, err := c.reader(current).Entries(r.Context(), view.Filter{After: at, Limit: 1})
 	if err != nil {
 		return response{}, fmt.Errorf("reading entry %d: %w", at, err)
 	}
@@ -198,6 +200,15 @@ func (c *Console) event(r *http.Request, _ session) (response, error) {
 		if slices.Contains(state.Reads(country), found[0].Audience) {
 			shown.Members = append(shown.Members, country)
 		}
+	}
+	if shown.Accepted {
+		shown.Sections = c.sections(found[0], current)
+		if shown.Content, err = c.contentOf(r, current, at); err != nil {
+			return response{}, err
+		}
+	}
+	if closedCase(shown.Sections) {
+		shown.Summary = "" // it would be codes: the sections say it in words
 	}
 	title, err := c.pages.texts.text("event.title", at)
 	return response{template: "event", title: title, data: shown}, err

@@ -44,12 +44,16 @@ func newMemoryView(t testing.TB) *memoryView {
 	return v
 }
 
+func seededKey(seed byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+}
+
 func charter(t testing.TB) registry.State {
 	t.Helper()
 	seed := byte(0)
 	key := func() ed25519.PrivateKey {
 		seed++
-		return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+		return seededKey(seed)
 	}
 	public := func(k ed25519.PrivateKey) []byte { return k.Public().(ed25519.PublicKey) }
 	founding := &registryv1.Founding{
@@ -118,7 +122,6 @@ func (v *memoryView) say(by string, section *caseworkv1.CaseSection, identity ..
 	v.t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	country, agency, _ := strings.Cut(by, ".")
 	if section.Marking == nil {
 		section.Marking = marking("anti-trafficking")
 	}
@@ -126,32 +129,44 @@ func (v *memoryView) say(by string, section *caseworkv1.CaseSection, identity ..
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	index := uint64(len(v.entries))
-	audience, _ := v.registry.Audience("border")
-	told := casework.Said{
-		Index: index, EventID: fmt.Sprintf("0195%04x-0000-7000-8000-%012x", index, index), Country: country, Agency: agency, Audience: "border",
-		Kind: kind, Retention: "case", Recorded: noon.Add(time.Duration(index) * time.Minute), Purposes: audience.Purposes, Case: section,
-	}
+	told := v.told(by, kind)
+	told.Case = section
 	if len(identity) > 0 {
 		told.Identity = &caseworkv1.IdentitySection{Persons: identity}
 	}
+	return v.hear(told)
+}
+
+// hear folds an accepted event. The caller holds the lock.
+func (v *memoryView) hear(told casework.Said) uint64 {
 	change, err := casework.Fold(&v.cabinet, told)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	for _, ref := range change.Touched {
-		v.touched[ref] = index
+		v.touched[ref] = told.Index
 	}
 	return v.take(view.Entry{
-		Subject: "evt.border." + by + "." + kind, Verdict: verdict.Accepted, EventID: told.EventID, HeaderDigest: event.DigestOf([]byte(told.EventID)),
-		Country: country, Agency: agency, Audience: "border", Kind: kind, Counter: index, Retention: "case", Recorded: told.Recorded,
-		Occurred: section.GetOccurred(), Source: section.GetSource(), Marking: claimMarking(section.GetMarking()), Summary: change.Summary, Refs: change.Touched, Breaches: change.Breaches,
+		Subject: "evt.border." + told.Country + "." + told.Agency + "." + told.Kind, Verdict: verdict.Accepted, EventID: told.EventID,
+		HeaderDigest: event.DigestOf([]byte(told.EventID)), Country: told.Country, Agency: told.Agency, Audience: "border", Kind: told.Kind,
+		Counter: told.Index, Retention: "case", Recorded: told.Recorded, Occurred: told.Case.GetOccurred(), Source: told.Case.GetSource(),
+		Marking: change.Marking, Summary: change.Summary, Refs: change.Touched, Breaches: change.Breaches, Open: told.Open(), Closed: change.Closed,
 	})
 }
 
-func claimMarking(m *caseworkv1.Marking) casework.Marking {
-	return casework.Marking{TLP: strings.ReplaceAll(strings.TrimPrefix(m.GetTlp().String(), "TLP_"), "_", "+"), PAP: "AMBER", Scale: "admiralty", Grade: "B2", Purpose: m.GetPurpose()}
+// told is the header of the event that comes next. The caller holds the lock.
+func (v *memoryView) told(by, kind string) casework.Said {
+	country, agency, _ := strings.Cut(by, ".")
+	index := uint64(len(v.entries))
+	audience, _ := v.registry.Audience("border")
+	return casework.Said{
+		Index: index, EventID: idAt(index), Country: country, Agency: agency, Audience: "border", Kind: kind, Retention: "case",
+		Recorded: noon.Add(time.Duration(index) * time.Minute), Purposes: audience.Purposes, Members: audience.Members,
+	}
 }
+
+// idAt is the identifier of the event at a log index.
+func idAt(index uint64) string { return fmt.Sprintf("0195%04x-0000-7000-8000-%012x", index, index) }
 
 func marking(purpose string) *caseworkv1.Marking {
 	return &caseworkv1.Marking{

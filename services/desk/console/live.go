@@ -51,6 +51,11 @@ type liveEntry struct {
 	Refs     []liveRef    `json:"refs"`     // entities that it touched and that have a page
 	Breaches []string     `json:"breaches"` // gates that it broke, in words
 
+	// Sections are those that the event has. Where the case section is not open to the
+	// reader, what comes out of it (occurred, source, grade, purpose, refs, most breaches) is
+	// empty, and summary says who said something of which kind.
+	Sections []liveSection `json:"sections"`
+
 	// The same for people, in the page's language.
 	KindText    string `json:"kind_text"`
 	VerdictText string `json:"verdict_text"`
@@ -67,13 +72,18 @@ type liveRef struct {
 	Path string `json:"path"`
 }
 
-func (c *Console) liveEntryOf(e view.Entry) liveEntry {
+func (c *Console) liveEntryOf(e view.Entry, current session) liveEntry {
 	texts := c.pages.texts
 	live := liveEntry{
 		Index: e.Index, Verdict: e.Verdict, Reason: e.Reason, EventID: e.EventID, Country: e.Country, Agency: e.Agency,
 		Audience: registry.AudienceOf(e.Audience), Kind: e.Kind, Occurred: e.Occurred, Source: e.Source, TLP: e.Marking.TLP, PAP: e.Marking.PAP,
 		Grade: e.Marking.Grade, Purpose: e.Marking.Purpose, Summary: e.Summary, Refs: []liveRef{}, Breaches: []string{},
 		KindText: texts.word("kind", e.Kind), VerdictText: texts.word("verdict", string(e.Verdict)), TimeText: stated(e.Occurred),
+		Sections: c.sections(e, current),
+	}
+	if closedCase(live.Sections) || e.EventID != "" && e.Verdict == verdict.Accepted && !current.works(inCase) {
+		live.Summary = fmt.Sprintf(texts["section.summary"], e.Country, e.Agency, live.KindText)
+		live.TimeText = fmt.Sprintf(texts["section.recorded"], e.Recorded.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
 	if e.Kind == "" && e.Verdict == verdict.Accepted {
 		live.KindText = texts["kind.registry"]
@@ -95,10 +105,10 @@ func (c *Console) liveEntryOf(e view.Entry) liveEntry {
 	return live
 }
 
-func (c *Console) liveEntries(all []view.Entry) []liveEntry {
+func (c *Console) liveEntries(all []view.Entry, current session) []liveEntry {
 	live := make([]liveEntry, len(all))
 	for i, e := range all {
-		live[i] = c.liveEntryOf(e)
+		live[i] = c.liveEntryOf(e, current)
 	}
 	return live
 }
@@ -220,13 +230,13 @@ func (s *stream) run(ctx context.Context) error {
 func (s *stream) catchUp(ctx context.Context) error {
 	s.filter.Limit = streamBatch
 	for {
-		entries, err := s.console.config.Reader.Entries(ctx, s.filter)
+		entries, err := s.console.reader(s.session).Entries(ctx, s.filter)
 		if err != nil {
 			return fmt.Errorf("reading entries from %d: %w", s.filter.After, err)
 		}
 		var out []byte
 		for _, e := range entries {
-			data, err := json.Marshal(s.console.liveEntryOf(e))
+			data, err := json.Marshal(s.console.liveEntryOf(e, s.session))
 			if err != nil {
 				return fmt.Errorf("encoding entry %d: %w", e.Index, err)
 			}

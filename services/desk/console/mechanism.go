@@ -14,12 +14,12 @@ type ledgerPage struct {
 	Today    string
 }
 
-func (c *Console) commitments(r *http.Request, _ session) (response, error) {
-	commitments, err := list[casework.Commitment](c, r, casework.TypeCommitment)
+func (c *Console) commitments(r *http.Request, current session) (response, error) {
+	commitments, err := list[casework.Commitment](c, r, current, casework.TypeCommitment)
 	if err != nil {
 		return response{}, err
 	}
-	meetings, err := readAll[casework.Meeting](r.Context(), c.config.Reader, casework.TypeMeeting)
+	meetings, err := readAll[casework.Meeting](r.Context(), c.reader(current), casework.TypeMeeting)
 	meetings = meetings[:min(len(meetings), rowsOnPage)]
 	return response{template: "commitments", data: ledgerPage{commitments, meetings, c.today()}}, err
 }
@@ -31,13 +31,17 @@ type commitmentPage struct {
 	Today string
 }
 
-func (c *Console) commitment(r *http.Request, _ session) (response, error) {
-	found, err := read[casework.Commitment](r.Context(), c.config.Reader, casework.TypeCommitment, r.PathValue("id"))
+func (c *Console) commitment(r *http.Request, current session) (response, error) {
+	found, err := read[casework.Commitment](r.Context(), c.reader(current), casework.TypeCommitment, r.PathValue("id"))
+	if err != nil {
+		return response{}, err
+	}
+	told, err := timeline(c, r, current, found.Claims, c.pages.texts.commitmentSaid)
 	if err != nil {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("commitment.title", found.ID)
-	shown := commitmentPage{found, timeline(c, r, found.Claims, c.pages.texts.commitmentSaid), c.today()}
+	shown := commitmentPage{found, told, c.today()}
 	return response{template: "commitment", title: title, data: shown}, err
 }
 
@@ -49,18 +53,22 @@ type meetingPage struct {
 	Today string
 }
 
-func (c *Console) meeting(r *http.Request, _ session) (response, error) {
-	found, err := read[casework.Meeting](r.Context(), c.config.Reader, casework.TypeMeeting, r.PathValue("id"))
+func (c *Console) meeting(r *http.Request, current session) (response, error) {
+	found, err := read[casework.Meeting](r.Context(), c.reader(current), casework.TypeMeeting, r.PathValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	all, err := readAll[casework.Commitment](r.Context(), c.config.Reader, casework.TypeCommitment)
+	all, err := readAll[casework.Commitment](r.Context(), c.reader(current), casework.TypeCommitment)
 	if err != nil {
 		return response{}, err
 	}
 	// The newest promises of talks that never end: the ledger has them all.
 	made := slices.DeleteFunc(all, func(one *casework.Commitment) bool { return !slices.Contains(found.Commitments, one.ID) })
 	made = made[max(0, len(made)-rowsOnPage):]
+	told, err := timeline(c, r, current, found.Claims, meetingSaid)
+	if err != nil {
+		return response{}, err
+	}
 	title, err := c.pages.texts.text("meeting.title", found.ID)
-	return response{template: "meeting", title: title, data: meetingPage{found, made, timeline(c, r, found.Claims, meetingSaid), c.today()}}, err
+	return response{template: "meeting", title: title, data: meetingPage{found, made, told, c.today()}}, err
 }

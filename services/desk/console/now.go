@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -24,7 +25,8 @@ type nowPage struct {
 	Breaches      items[casework.Breach]
 	Newest        []liveEntry
 	Refused       uint64
-	Empty         bool // nothing has been reported yet
+	Empty         bool   // nothing has been reported yet
+	Sealed        string // the compartment that all of it but Newest and Refused lies in, and this person does not work in
 }
 
 // items are the first few of a sort, and how many there are in all.
@@ -68,21 +70,26 @@ type listError struct {
 	Problems     []casework.Problem
 }
 
-func (c *Console) now(r *http.Request, _ session) (response, error) {
-	ctx := r.Context()
+func (c *Console) now(r *http.Request, current session) (response, error) {
+	ctx, reader := r.Context(), c.reader(current)
 	shown := &nowPage{}
-	for _, gather := range []func(context.Context, *nowPage) error{
+	for _, gather := range []func(context.Context, view.Reader, *nowPage) error{
 		c.gatherTransfers, c.gatherPlaces, c.gatherMechanism, c.gatherPeople, c.gatherBreaches,
 	} {
-		if err := gather(ctx, shown); err != nil {
+		err := gather(ctx, reader, shown)
+		if elsewhere := (sealedError{}); errors.As(err, &elsewhere) {
+			shown.Sealed = elsewhere.compartment
+			break
+		}
+		if err != nil {
 			return response{}, err
 		}
 	}
-	newest, err := c.config.Reader.Entries(ctx, view.Filter{Newest: true, Limit: newestOnNow})
+	newest, err := reader.Entries(ctx, view.Filter{Newest: true, Limit: newestOnNow})
 	if err != nil {
 		return response{}, fmt.Errorf("reading the newest entries: %w", err)
 	}
-	shown.Newest = c.liveEntries(newest)
+	shown.Newest = c.liveEntries(newest, current)
 	if shown.Refused, err = c.refused(ctx); err != nil {
 		return response{}, err
 	}
@@ -96,8 +103,8 @@ func (n *nowPage) disagree(entityType, id string, attributes casework.Attributes
 	}
 }
 
-func (c *Console) gatherTransfers(ctx context.Context, n *nowPage) error {
-	transfers, err := readAll[casework.Transfer](ctx, c.config.Reader, casework.TypeTransfer)
+func (c *Console) gatherTransfers(ctx context.Context, reader view.Reader, n *nowPage) error {
+	transfers, err := readAll[casework.Transfer](ctx, reader, casework.TypeTransfer)
 	for _, t := range transfers {
 		n.disagree(casework.TypeTransfer, t.ID, t.Attributes)
 		for _, d := range t.Discrepancies {
@@ -109,15 +116,15 @@ func (c *Console) gatherTransfers(ctx context.Context, n *nowPage) error {
 	return err
 }
 
-func (c *Console) gatherPlaces(ctx context.Context, n *nowPage) error {
-	sites, err := readAll[casework.Site](ctx, c.config.Reader, casework.TypeSite)
+func (c *Console) gatherPlaces(ctx context.Context, reader view.Reader, n *nowPage) error {
+	sites, err := readAll[casework.Site](ctx, reader, casework.TypeSite)
 	if err != nil {
 		return err
 	}
 	for _, s := range sites {
 		n.disagree(casework.TypeSite, s.ID, s.Attributes)
 	}
-	measures, err := readAll[casework.Measure](ctx, c.config.Reader, casework.TypeMeasure)
+	measures, err := readAll[casework.Measure](ctx, reader, casework.TypeMeasure)
 	for _, m := range measures {
 		for _, s := range m.Standing {
 			if len(s.Kinds) > 0 {
@@ -128,8 +135,8 @@ func (c *Console) gatherPlaces(ctx context.Context, n *nowPage) error {
 	return err
 }
 
-func (c *Console) gatherMechanism(ctx context.Context, n *nowPage) error {
-	commitments, err := readAll[casework.Commitment](ctx, c.config.Reader, casework.TypeCommitment)
+func (c *Console) gatherMechanism(ctx context.Context, reader view.Reader, n *nowPage) error {
+	commitments, err := readAll[casework.Commitment](ctx, reader, casework.TypeCommitment)
 	if err != nil {
 		return err
 	}
@@ -139,15 +146,15 @@ func (c *Console) gatherMechanism(ctx context.Context, n *nowPage) error {
 			n.Overdue.add(commitment)
 		}
 	}
-	meetings, err := readAll[casework.Meeting](ctx, c.config.Reader, casework.TypeMeeting)
+	meetings, err := readAll[casework.Meeting](ctx, reader, casework.TypeMeeting)
 	for _, m := range meetings {
 		n.disagree(casework.TypeMeeting, m.ID, m.Attributes)
 	}
 	return err
 }
 
-func (c *Console) gatherPeople(ctx context.Context, n *nowPage) error {
-	groups, err := readAll[casework.Group](ctx, c.config.Reader, casework.TypeGroup)
+func (c *Console) gatherPeople(ctx context.Context, reader view.Reader, n *nowPage) error {
+	groups, err := readAll[casework.Group](ctx, reader, casework.TypeGroup)
 	if err != nil {
 		return err
 	}
@@ -157,22 +164,22 @@ func (c *Console) gatherPeople(ctx context.Context, n *nowPage) error {
 			n.Arithmetic.add(listError{g.ID, g.Attributes.Get("title").First(), g.Problems})
 		}
 	}
-	repatriations, err := readAll[casework.Repatriation](ctx, c.config.Reader, casework.TypeRepatriation)
+	repatriations, err := readAll[casework.Repatriation](ctx, reader, casework.TypeRepatriation)
 	if err != nil {
 		return err
 	}
 	for _, r := range repatriations {
 		n.disagree(casework.TypeRepatriation, r.ID, r.Attributes)
 	}
-	people, err := readAll[casework.Person](ctx, c.config.Reader, casework.TypePerson)
+	people, err := readAll[casework.Person](ctx, reader, casework.TypePerson)
 	for _, p := range people {
 		n.disagree(casework.TypePerson, p.ID, p.Attributes)
 	}
 	return err
 }
 
-func (c *Console) gatherBreaches(ctx context.Context, n *nowPage) error {
-	breaches, err := readAll[casework.Breaches](ctx, c.config.Reader, casework.TypeBreach)
+func (c *Console) gatherBreaches(ctx context.Context, reader view.Reader, n *nowPage) error {
+	breaches, err := readAll[casework.Breaches](ctx, reader, casework.TypeBreach)
 	for _, b := range breaches {
 		for _, one := range b.Breaches {
 			n.Breaches.add(one)

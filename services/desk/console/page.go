@@ -162,8 +162,9 @@ type frame struct {
 	Language string
 	Country  string
 	Title    string
-	Path     string // the part of the address that the navigation marks
-	Role     string // empty: nobody is signed in
+	Path     string   // the part of the address that the navigation marks
+	Role     string   // empty: nobody is signed in
+	Works    []string // compartments
 	Status   Status
 	Now      time.Time
 	Data     any
@@ -186,12 +187,22 @@ func (c *Console) signedIn(show page) http.Handler {
 		switch {
 		case errors.Is(err, errNotFound):
 			c.send(w, r, current, response{status: http.StatusNotFound, template: "missing"})
+		case errors.As(err, &sealedError{}):
+			c.send(w, r, current, c.sealed(err))
 		case err != nil:
 			c.fail(w, r, current, err)
 		default:
 			c.send(w, r, current, shown)
 		}
 	})
+}
+
+// sealed is the page in place of one whose content lies in a compartment that the person does
+// not work in. It is the same whether there is anything or not.
+func (c *Console) sealed(err error) response {
+	elsewhere := sealedError{}
+	errors.As(err, &elsewhere)
+	return response{status: http.StatusForbidden, template: "sealed", data: elsewhere.compartment}
 }
 
 func (c *Console) askToSignIn(w http.ResponseWriter, r *http.Request) {
@@ -238,7 +249,7 @@ func (c *Console) render(r *http.Request, current session, shown response) ([]by
 	var out bytes.Buffer
 	err := parsed.ExecuteTemplate(&out, "layout", frame{
 		Language: c.pages.language, Country: c.config.Country, Title: shown.title, Path: section(r.URL.Path),
-		Role: current.role, Status: c.config.Status(), Now: c.config.Now(), Data: shown.data,
+		Role: current.role, Works: current.compartments, Status: c.config.Status(), Now: c.config.Now(), Data: shown.data,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rendering %s: %w", shown.template, err)

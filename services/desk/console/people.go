@@ -8,8 +8,8 @@ import (
 	"github.com/tripoint/tripoint/pkg/casework"
 )
 
-func (c *Console) groups(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Group](c, r, casework.TypeGroup)
+func (c *Console) groups(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Group](c, r, current, casework.TypeGroup)
 	return response{template: "groups", data: page}, err
 }
 
@@ -35,12 +35,16 @@ type markedRow struct {
 	Problems []casework.Problem
 }
 
-func (c *Console) group(r *http.Request, _ session) (response, error) {
-	g, err := read[casework.Group](r.Context(), c.config.Reader, casework.TypeGroup, r.PathValue("id"))
+func (c *Console) group(r *http.Request, current session) (response, error) {
+	g, err := read[casework.Group](r.Context(), c.reader(current), casework.TypeGroup, r.PathValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	shown := groupPage{Group: g, Told: timeline(c, r, g.Claims, c.pages.texts.groupSaid)}
+	told, err := timeline(c, r, current, g.Claims, c.pages.texts.groupSaid)
+	if err != nil {
+		return response{}, err
+	}
+	shown := groupPage{Group: g, Told: told}
 	newest := map[string]uint64{}
 	for _, claim := range g.Claims {
 		if claim.Count != nil {
@@ -83,36 +87,55 @@ func (c catalogue) countTable(claim casework.GroupClaim) countTable {
 	return table
 }
 
-func (c *Console) people(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Person](c, r, casework.TypePerson)
+func (c *Console) people(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Person](c, r, current, casework.TypePerson)
 	return response{template: "people", data: page}, err
 }
 
-// personPage is one person by a pseudonym. Identity is nil where this desk holds
-// none, or where the session's role does not see names.
+// personPage is one person by a pseudonym, with what this session sees of who they are and
+// of how they were screened.
 type personPage struct {
 	*casework.Person
-	Identity *casework.IdentityRecord
-	Held     bool // this desk holds an identity
-	Told     told
+	Identity  record[casework.IdentityRecord]
+	Screening record[casework.ScreeningRecord]
+	Told      told
+}
+
+// record is a document of another compartment than the case.
+type record[D any] struct {
+	Found *D            // nil: there is none, or it is not for this person
+	Why   []liveSection // why there is nothing, or not all, by compartment
+}
+
+// recordOf reads what a compartment has of a person. That it is sealed for somebody is said whether
+// there is anything or not.
+func recordOf[D any](c *Console, r *http.Request, current session, id string, kind string, claims []said) (record[D], error) {
+	compartment := compartmentOf(kind)
+	if !current.works(compartment) {
+		return record[D]{Why: []liveSection{c.section(compartment, "", current)}}, nil
+	}
+	found, err := read[D](r.Context(), c.reader(current), kind, id)
+	if err != nil && !errors.Is(err, errNotFound) {
+		return record[D]{}, err
+	}
+	return record[D]{found, whyNot(claims, compartment)}, nil
 }
 
 func (c *Console) person(r *http.Request, current session) (response, error) {
-	p, err := read[casework.Person](r.Context(), c.config.Reader, casework.TypePerson, r.PathValue("id"))
+	p, err := read[casework.Person](r.Context(), c.reader(current), casework.TypePerson, r.PathValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	shown := personPage{Person: p, Told: timeline(c, r, p.Claims, c.pages.texts.personSaid)}
-	identity, err := read[casework.IdentityRecord](r.Context(), c.config.Reader, casework.TypeIdentity, p.ID)
-	switch {
-	case errors.Is(err, errNotFound):
-	case err != nil:
+	told, err := timeline(c, r, current, p.Claims, c.pages.texts.personSaid)
+	if err != nil {
 		return response{}, err
-	default:
-		shown.Held = true
-		if current.mayIdentify() {
-			shown.Identity = identity
-		}
+	}
+	shown := personPage{Person: p, Told: told}
+	if shown.Identity, err = recordOf[casework.IdentityRecord](c, r, current, p.ID, casework.TypeIdentity, told.Claims); err != nil {
+		return response{}, err
+	}
+	if shown.Screening, err = recordOf[casework.ScreeningRecord](c, r, current, p.ID, casework.TypeScreening, told.Claims); err != nil {
+		return response{}, err
 	}
 	title, err := c.pages.texts.text("person.title", p.ID)
 	return response{template: "person", title: title, data: shown}, err

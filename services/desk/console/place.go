@@ -7,8 +7,8 @@ import (
 	"github.com/tripoint/tripoint/pkg/casework"
 )
 
-func (c *Console) sites(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Site](c, r, casework.TypeSite)
+func (c *Console) sites(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Site](c, r, current, casework.TypeSite)
 	return response{template: "sites", data: page}, err
 }
 
@@ -18,17 +18,21 @@ type sitePage struct {
 	Told told
 }
 
-func (c *Console) site(r *http.Request, _ session) (response, error) {
-	s, err := read[casework.Site](r.Context(), c.config.Reader, casework.TypeSite, r.PathValue("id"))
+func (c *Console) site(r *http.Request, current session) (response, error) {
+	s, err := read[casework.Site](r.Context(), c.reader(current), casework.TypeSite, r.PathValue("id"))
+	if err != nil {
+		return response{}, err
+	}
+	told, err := timeline(c, r, current, s.Claims, c.pages.texts.siteSaid)
 	if err != nil {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("site.title", s.ID)
-	return response{template: "site", title: title, data: sitePage{s, timeline(c, r, s.Claims, c.pages.texts.siteSaid)}}, err
+	return response{template: "site", title: title, data: sitePage{s, told}}, err
 }
 
-func (c *Console) measures(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Measure](c, r, casework.TypeMeasure)
+func (c *Console) measures(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Measure](c, r, current, casework.TypeMeasure)
 	return response{template: "measures", data: page}, err
 }
 
@@ -50,12 +54,16 @@ type observed struct {
 	Claims      []casework.MeasureClaim
 }
 
-func (c *Console) measure(r *http.Request, _ session) (response, error) {
-	m, err := read[casework.Measure](r.Context(), c.config.Reader, casework.TypeMeasure, r.PathValue("id"))
+func (c *Console) measure(r *http.Request, current session) (response, error) {
+	m, err := read[casework.Measure](r.Context(), c.reader(current), casework.TypeMeasure, r.PathValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	shown := measurePage{Measure: m, Told: timeline(c, r, m.Claims, c.pages.texts.measureSaid)}
+	told, err := timeline(c, r, current, m.Claims, c.pages.texts.measureSaid)
+	if err != nil {
+		return response{}, err
+	}
+	shown := measurePage{Measure: m, Told: told}
 	for _, claim := range m.Claims {
 		if slices.ContainsFunc(m.Standing, func(s casework.InForce) bool { return s.Index == claim.Index }) {
 			shown.Orders = append(shown.Orders, claim)

@@ -55,8 +55,8 @@ func TestDoubtedEventsAreMarkedInWords(t *testing.T) {
 	if text := plainText(officer.get("/events/2")); !strings.Contains(text, "XA police no longer vouches for this") {
 		t.Errorf("the event page does not say who doubts it: %s", text)
 	}
-	entry := officer.console.liveEntryOf(v.entries[2])
-	if entry.DoubtedText != "doubted" || officer.console.liveEntryOf(v.entries[1]).DoubtedText != "" {
+	entry := officer.console.liveEntryOf(v.entries[2], session{})
+	if entry.DoubtedText != "doubted" || officer.console.liveEntryOf(v.entries[1], session{}).DoubtedText != "" {
 		t.Errorf("the live feed says %q", entry.DoubtedText)
 	}
 }
@@ -73,7 +73,7 @@ func TestAnAudienceIsShownByItsName(t *testing.T) {
 		t.Errorf("the event page says: %s", text)
 	}
 	v.entries[2].Audience = "pair_4"
-	if live := officer.console.liveEntryOf(v.entries[2]); live.Audience != "pair" {
+	if live := officer.console.liveEntryOf(v.entries[2], session{}); live.Audience != "pair" {
 		t.Errorf("the live feed says %q", live.Audience)
 	}
 }

@@ -18,15 +18,10 @@ const (
 
 // session is one signed-in browser.
 type session struct {
-	key     secretKey
-	role    string
-	expires time.Time
-}
-
-// mayIdentify says which roles see names where the desk holds them. A role that
-// is not listed here sees pseudonyms.
-func (s session) mayIdentify() bool {
-	return slices.Contains([]string{"officer", "supervisor", "protection"}, s.role)
+	key          secretKey
+	role         string
+	compartments []string // see works
+	expires      time.Time
 }
 
 // secretKey is the digest of a secret: the secrets themselves are not kept, so
@@ -61,12 +56,14 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(secret[:])
 }
 
-func (s *sessions) link(role string) string {
+func (s *sessions) link(officer Officer) string {
 	token := newSecret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgetExpired()
-	s.links[sha256.Sum256([]byte(token))] = session{role: role, expires: s.now().Add(linkLife)}
+	s.links[sha256.Sum256([]byte(token))] = session{
+		role: officer.Role, compartments: slices.Clone(officer.Compartments), expires: s.now().Add(linkLife),
+	}
 	return "/sign-in?token=" + token
 }
 

@@ -13,7 +13,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	officer, stranger := signIn(t, c, "officer"), &browser{t: t, console: c}
 	for name, answer := range map[string]*httptest.ResponseRecorder{
 		"page": officer.do("GET", "/"), "missing page": officer.do("GET", "/x"), "no session": stranger.do("GET", "/"),
-		"asset": stranger.do("GET", c.assets.path("console.css")), "sign-in": stranger.do("GET", c.SignInLink("officer")), "bad stream": officer.do("GET", "/feed/live?after=x"),
+		"asset": stranger.do("GET", c.assets.path("console.css")), "sign-in": stranger.do("GET", linkFor(t, c, "officer")), "bad stream": officer.do("GET", "/feed/live?after=x"),
 	} {
 		header := answer.Header()
 		policy := header.Get("Content-Security-Policy")
@@ -65,7 +65,7 @@ func TestALinkWorksOnceForADay(t *testing.T) {
 	var later time.Duration
 	c := open(t, newMemoryView(t), &later)
 	stranger := &browser{t: t, console: c}
-	link := c.SignInLink("officer")
+	link := linkFor(t, c, "officer")
 	if !strings.HasPrefix(link, "/sign-in?token=") || len(link) < len("/sign-in?token=")+43 {
 		t.Fatalf("link %q: want a path with 32 random bytes", link)
 	}
@@ -83,7 +83,7 @@ func TestALinkWorksOnceForADay(t *testing.T) {
 			t.Errorf("%s link: status %d, cookies %v", name, answer.Code, answer.Result().Cookies())
 		}
 	}
-	late := c.SignInLink("officer")
+	late := linkFor(t, c, "officer")
 	later = linkLife
 	if answer := stranger.do("GET", late); answer.Code != http.StatusGone {
 		t.Errorf("a link after a day: status %d", answer.Code)
@@ -92,7 +92,7 @@ func TestALinkWorksOnceForADay(t *testing.T) {
 
 func TestLookingAheadDoesNotUseUpALink(t *testing.T) {
 	c := open(t, newMemoryView(t), nil)
-	link := c.SignInLink("officer")
+	link := linkFor(t, c, "officer")
 	request := httptest.NewRequest("GET", link, nil)
 	request.Header.Set("Sec-Purpose", "prefetch;prerender")
 	answer := httptest.NewRecorder()

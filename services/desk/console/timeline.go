@@ -14,8 +14,9 @@ import (
 // said is one claim in a timeline: who said it, and what, line by line.
 type said struct {
 	casework.Claim
-	Lines   []line
-	Doubted bool // its agency no longer vouches for it
+	Lines    []line
+	Sections []liveSection // that the event has beside its case section
+	Doubted  bool          // its agency no longer vouches for it
 }
 
 // line is one thing that a claim states. Label is a key of the catalogue.
@@ -47,7 +48,7 @@ type told struct {
 
 // timeline gives the newest claims, or the newest before the log index that a
 // request asks for with ?before=INDEX.
-func timeline[C any](c *Console, r *http.Request, claims []C, of func(C) said) told {
+func timeline[C any](c *Console, r *http.Request, current session, claims []C, of func(C) said) (told, error) {
 	before, err := index(r.URL.Query().Get("before"))
 	if err != nil || before == 0 {
 		before = math.MaxUint64
@@ -64,10 +65,15 @@ func timeline[C any](c *Console, r *http.Request, claims []C, of func(C) said) t
 			break
 		}
 		one.Doubted = state.Doubted(one.Country, one.Agency, one.Index)
+		if len(one.Compartments) > 0 {
+			if one.Sections, err = c.sectionsAt(r.Context(), current, one.Index); err != nil {
+				return told{}, err
+			}
+		}
 		shown.Claims = append(shown.Claims, one)
 	}
 	slices.Reverse(shown.Claims)
-	return shown
+	return shown, nil
 }
 
 // linked is a line that leads to an entity's page.

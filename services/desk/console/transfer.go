@@ -9,8 +9,8 @@ import (
 	"github.com/tripoint/tripoint/pkg/casework"
 )
 
-func (c *Console) transfers(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Transfer](c, r, casework.TypeTransfer)
+func (c *Console) transfers(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Transfer](c, r, current, casework.TypeTransfer)
 	return response{template: "transfers", data: page}, err
 }
 
@@ -39,12 +39,16 @@ type tableRow struct {
 	Differ bool // two columns state it and do not agree
 }
 
-func (c *Console) transfer(r *http.Request, _ session) (response, error) {
-	t, err := read[casework.Transfer](r.Context(), c.config.Reader, casework.TypeTransfer, r.PathValue("id"))
+func (c *Console) transfer(r *http.Request, current session) (response, error) {
+	t, err := read[casework.Transfer](r.Context(), c.reader(current), casework.TypeTransfer, r.PathValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	shown := transferPage{Transfer: t, Told: timeline(c, r, t.Claims, c.pages.texts.transferSaid)}
+	told, err := timeline(c, r, current, t.Claims, c.pages.texts.transferSaid)
+	if err != nil {
+		return response{}, err
+	}
+	shown := transferPage{Transfer: t, Told: told}
 	for _, phase := range []struct {
 		name   string
 		claims []casework.TransferClaim
@@ -208,18 +212,22 @@ type repatriationPage struct {
 	Told told
 }
 
-func (c *Console) repatriations(r *http.Request, _ session) (response, error) {
-	page, err := list[casework.Repatriation](c, r, casework.TypeRepatriation)
+func (c *Console) repatriations(r *http.Request, current session) (response, error) {
+	page, err := list[casework.Repatriation](c, r, current, casework.TypeRepatriation)
 	return response{template: "repatriations", data: page}, err
 }
 
-func (c *Console) repatriation(r *http.Request, _ session) (response, error) {
-	found, err := read[casework.Repatriation](r.Context(), c.config.Reader, casework.TypeRepatriation, r.PathValue("id"))
+func (c *Console) repatriation(r *http.Request, current session) (response, error) {
+	found, err := read[casework.Repatriation](r.Context(), c.reader(current), casework.TypeRepatriation, r.PathValue("id"))
+	if err != nil {
+		return response{}, err
+	}
+	told, err := timeline(c, r, current, found.Claims, c.pages.texts.repatriationSaid)
 	if err != nil {
 		return response{}, err
 	}
 	title, err := c.pages.texts.text("repatriation.title", found.ID)
-	shown := repatriationPage{found, timeline(c, r, found.Claims, c.pages.texts.repatriationSaid)}
+	shown := repatriationPage{found, told}
 	if err != nil {
 		return response{}, fmt.Errorf("showing a repatriation: %w", err)
 	}

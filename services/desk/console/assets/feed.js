@@ -32,6 +32,14 @@
     return a;
   };
 
+  const chip = (section) => {
+    const span = document.createElement("span");
+    span.className = "chip section";
+    span.dataset.state = section.state;
+    span.textContent = section.text;
+    return span;
+  };
+
   const rowOf = (entry) => {
     const row = mould.content.firstElementChild.cloneNode(true);
     row.id = `entry-${entry.index}`;
@@ -51,6 +59,9 @@
     put(row, "tlp", entry.tlp && `TLP:${entry.tlp}`);
     row.querySelector('[data-f="tlp"]').dataset.tlp = entry.tlp;
     put(row, "grade", entry.grade);
+    const sections = row.querySelector('[data-f="sections"]');
+    sections.replaceChildren(...entry.sections.flatMap((section) => [chip(section), " "]));
+    sections.hidden = entry.sections.length === 0;
     const refs = row.querySelector('[data-f="refs"]');
     refs.replaceChildren(...entry.refs.map((ref) => link(ref.path, ref.id)));
     refs.hidden = entry.refs.length === 0;
