@@ -18,6 +18,9 @@ import (
 // expired, and the view is being folded again without it.
 var ErrFolding = errors.New("being folded again without what was erased, recalled or has expired")
 
+// Folding is the reason for which the sections of such an event are closed meanwhile.
+const Folding = "folding"
+
 // Cursor says how far a view has come. The stream's sequence alone is no
 // identity (it is used again after a loss), so the message's digest stands
 // beside it and is checked on start.

@@ -65,11 +65,24 @@ func (s *shelf) Entries(ctx context.Context, f view.Filter) ([]view.Entry, error
 	entries, err := s.view.Entries(ctx, f)
 	for i := range entries {
 		if e := &entries[i]; s.hidden.all || s.hidden.entries[e.Index] {
-			e.Occurred, e.Source, e.Marking, e.Refs, e.Breaches, e.Closed = "", "", casework.Marking{}, nil, nil, nil
+			e.Occurred, e.Source, e.Marking, e.Refs, e.Breaches = "", "", casework.Marking{}, nil, nil
+			e.Open, e.Closed = nil, folding(*e)
 			e.Summary = "being folded again: content was erased, recalled or has expired"
 		}
 	}
 	return entries, err
+}
+
+// folding has every section of an entry closed, with that for a reason.
+func folding(e view.Entry) []casework.Closed {
+	var closed []casework.Closed
+	for _, compartment := range e.Open {
+		closed = append(closed, casework.Closed{Compartment: compartment, Reason: view.Folding})
+	}
+	for _, c := range e.Closed {
+		closed = append(closed, casework.Closed{Compartment: c.Compartment, Reason: view.Folding})
+	}
+	return closed
 }
 
 // Document fails with view.ErrFolding where the entity is concealed.

@@ -32,6 +32,7 @@ type memoryView struct {
 	registry registry.State
 	updates  []Update
 	alarms   []Alarm
+	hidden   map[casework.Ref]bool // being folded again
 	cabinet  casework.Memory
 	entries  []view.Entry
 	touched  map[casework.Ref]uint64
@@ -198,6 +199,9 @@ func (v *memoryView) Entries(ctx context.Context, f view.Filter) ([]view.Entry, 
 func (v *memoryView) Document(_ context.Context, ref casework.Ref) (view.Document, bool, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.hidden[ref] {
+		return view.Document{}, false, view.ErrFolding
+	}
 	data, ok, err := v.cabinet.Get(ref)
 	return view.Document{Ref: ref, Data: data, Index: v.touched[ref]}, ok, err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/view"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
@@ -229,7 +230,7 @@ func TestEveryReasonHasItsSentence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons := []string{"recalled"} // the desk's own
+	reasons := []string{"recalled", view.Folding} // the desk's own
 	ast.Inspect(file, func(node ast.Node) bool {
 		if spec, ok := node.(*ast.ValueSpec); ok && fmt.Sprint(spec.Type) == "Reason" && len(spec.Values) == 1 {
 			reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
@@ -336,4 +337,17 @@ func inForm(t testing.TB, form eventv1.SectionForm) []byte {
 		t.Fatal(err)
 	}
 	return signed[0].Data
+}
+
+func TestPagesThatAreFoldedAgainSaySo(t *testing.T) {
+	v := february(newMemoryView(t))
+	v.hidden = map[casework.Ref]bool{{Type: casework.TypePerson, ID: "P-0001"}: true}
+	c := open(t, v, nil)
+	answer := signIn(t, c, "officer").do("GET", "/people/P-0001")
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "Being put together again") {
+		t.Errorf("status %d: %s", answer.Code, plainText(answer.Body.String()))
+	}
+	if code := signIn(t, c, "intelligence", inIntelligence).do("GET", "/people/P-0001").Code; code != http.StatusForbidden {
+		t.Errorf("who does not work there learns that something was taken out: status %d", code)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/pkg/view"
 )
 
 //go:embed templates
@@ -187,6 +188,9 @@ func (c *Console) signedIn(show page) http.Handler {
 		switch {
 		case errors.Is(err, errNotFound):
 			c.send(w, r, current, response{status: http.StatusNotFound, template: "missing"})
+		case errors.Is(err, view.ErrFolding):
+			w.Header().Set("Retry-After", "5")
+			c.send(w, r, current, response{status: http.StatusServiceUnavailable, template: "folding"})
 		case errors.As(err, &sealedError{}):
 			c.send(w, r, current, c.sealed(err))
 		case err != nil:
