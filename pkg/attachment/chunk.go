@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
 )
 
@@ -88,4 +89,16 @@ func newGCM(key Key) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// OpenOne is the piece in one chunk of a file that no section names yet.
+func OpenOne(key Key, size uint64, number int, name event.Digest, chunk []byte) ([]byte, error) {
+	if size > MaxSize || Piece(size, number) == 0 || NameOf(chunk) != name {
+		return nil, fmt.Errorf("chunk %d: %w", number, Altered)
+	}
+	piece, err := open(key, size, number, chunk)
+	if err != nil || len(piece) != Piece(size, number) {
+		return nil, fmt.Errorf("chunk %d: %w", number, Broken)
+	}
+	return piece, nil
 }

@@ -31,6 +31,9 @@ func (p *Publisher) server() *http.Server {
 	)
 	mux := http.NewServeMux()
 	mux.Handle(path, authenticated(p.config.Token, handler))
+	path, handler = publisherv1connect.NewAttachmentServiceHandler(files{p},
+		connect.WithReadMaxBytes(maxRequest), connect.WithCodec(strictJSON{"json"}), connect.WithCodec(strictJSON{"json; charset=utf-8"}))
+	mux.Handle(path, authenticated(p.config.Token, handler))
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC
@@ -96,7 +99,12 @@ func (a api) Publish(ctx context.Context, request *publisherv1.PublishRequest) (
 
 func (a api) notAccepted(err error) error {
 	var used *outbox.KeyUsed
+	var unattached *outbox.NotAttached
 	switch {
+	case errors.As(err, &unattached):
+		f := &faults{}
+		f.add("attachment.handed_over", "names a file that "+unattached.Reason, "reports", unattached.At)
+		return f.refusal(connect.CodeInvalidArgument)
 	case errors.As(err, &used):
 		f := &faults{}
 		f.add("idempotency_key.used", "was used for a report with other content: nothing of this request is accepted. "+

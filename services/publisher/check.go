@@ -194,6 +194,9 @@ func draft(report *caseworkv1.Report) (outbox.Report, error) {
 		Key: report.GetIdempotencyKey(), Digest: event.DigestOf(whole),
 		Audience: report.GetAudience(), Kind: kind, Retention: report.GetRetention(),
 	}
+	if draft.Attachments, err = entries(report); err != nil {
+		return outbox.Report{}, err
+	}
 	for _, part := range []struct {
 		compartment eventv1.Compartment
 		message     proto.Message

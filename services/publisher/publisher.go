@@ -102,6 +102,7 @@ type Publisher struct {
 	listener net.Listener
 	lanes    *lanes
 	tender   *tender
+	shipper  *shipper
 	patience time.Duration // how long the hub may take to deliver a message of the registry
 	freeze   time.Duration // how long what is stored may take to be witnessed
 	clear    bool          // a benchmark's other side: nothing is sealed
@@ -189,6 +190,7 @@ const defaultPatience = 10 * time.Second
 func (p *Publisher) connect(ctx context.Context) error {
 	p.tender = &tender{publisher: p, wake: make(chan struct{}, 1)}
 	p.lanes = newLanes(p)
+	p.shipper = &shipper{publisher: p, wake: make(chan struct{}, 1)}
 	if _, err := p.resume(ctx); err != nil {
 		return err
 	}
@@ -213,6 +215,7 @@ func (p *Publisher) connect(ctx context.Context) error {
 		return err
 	}
 	p.hub = connection{conn, stream.PublisherUser(p.config.Country, p.config.Agency)}
+	p.shipper.hub = conn
 	return nil
 }
 
@@ -242,6 +245,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		{Name: "watch", Run: func(ctx context.Context) error { p.watch(ctx); return nil }},
 		{Name: "relay", Run: func(ctx context.Context) error { p.lanes.run(ctx); return nil }},
 		{Name: "keys", Run: func(ctx context.Context) error { p.tender.run(ctx); return nil }},
+		{Name: "files", Run: func(ctx context.Context) error { p.shipper.run(ctx); return nil }},
 	}
 	err := daemon.Run(ctx, roles...)
 	if closing := p.close(); closing != nil {

@@ -104,6 +104,10 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 			return false, err
 		}
 	}
+	// The shipper signals when the hub has stored what they name.
+	if envelopes, err = p.outbox.Ready(ctx, l.audience, envelopes); err != nil || len(envelopes) == 0 {
+		return false, err
+	}
 	return true, l.publish(ctx, envelopes)
 }
 

@@ -22,6 +22,9 @@ type Report struct {
 	Kind      string
 	Retention string
 	Sections  []event.Section // clear, in rising order of compartment
+
+	// Attachments are the entries of files that its sections name, in deterministic encoding.
+	Attachments [][]byte
 }
 
 // Acceptance is the promise for one report.
@@ -57,7 +60,7 @@ type answer struct {
 // Accept stores all reports or, with an error, none. Callers that come at the
 // same time share one transaction, and so one fsync. When ctx ends early, the
 // reports may have been accepted all the same: ask again with the same keys.
-// Errors: *KeyUsed, ErrClosed, those of ctx and of the disk.
+// Errors: *KeyUsed, *NotAttached, ErrClosed, those of ctx and of the disk.
 func (o *Outbox) Accept(ctx context.Context, reports []Report) ([]Acceptance, error) {
 	reply := make(chan answer, 1)
 	select {
@@ -124,9 +127,8 @@ func (o *Outbox) writeGroup(group []request) {
 				answers[i].err = r.ctx.Err()
 				continue
 			}
-			var used *KeyUsed
 			answers[i].accepted, err = in.take(r.reports)
-			if errors.As(err, &used) {
+			if used, unattached := (*KeyUsed)(nil), (*NotAttached)(nil); errors.As(err, &used) || errors.As(err, &unattached) {
 				answers[i].err = err
 			} else if err != nil {
 				return err
@@ -145,6 +147,7 @@ func (o *Outbox) writeGroup(group []request) {
 
 // intake writes reports within one transaction.
 type intake struct {
+	tx                        *sql.Tx
 	find, accept, draft, body *sql.Stmt
 	clock                     func() time.Time
 	sequence                  int64
@@ -152,7 +155,7 @@ type intake struct {
 }
 
 func newIntake(tx *sql.Tx, clock func() time.Time) (*intake, error) {
-	in := &intake{clock: clock}
+	in := &intake{tx: tx, clock: clock}
 	var last []byte
 	var errs [7]error
 	in.find, errs[0] = tx.Prepare(`SELECT digest, event_id FROM accepted WHERE idempotency_key = $1`)
@@ -182,7 +185,7 @@ func (in *intake) close() {
 // take looks at all reports before it writes the first, so that a refusal needs no undoing.
 func (in *intake) take(reports []Report) ([]Acceptance, error) {
 	accepted := make([]Acceptance, len(reports))
-	first := make(map[string]int, len(reports))
+	first, named := make(map[string]int, len(reports)), naming{}
 	for i, report := range reports {
 		if earlier, ok := first[report.Key]; ok {
 			if reports[earlier].Digest != report.Digest {
@@ -196,6 +199,9 @@ func (in *intake) take(reports []Report) ([]Acceptance, error) {
 		err := in.find.QueryRow(report.Key).Scan(&digest, &id)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
+			if err := named.check(in.tx, i, report); err != nil {
+				return nil, err
+			}
 		case err != nil:
 			return nil, err
 		case string(digest) != string(report.Digest[:]):
@@ -243,6 +249,8 @@ func (in *intake) insert(report Report) error {
 	if _, err := in.draft.Exec(in.sequence, report.Audience, report.Kind, report.Retention, now.UnixNano()); err != nil {
 		return err
 	}
-	_, err = in.body.Exec(in.sequence, content)
-	return err
+	if _, err := in.body.Exec(in.sequence, content); err != nil {
+		return err
+	}
+	return name(in.tx, in.sequence, report)
 }

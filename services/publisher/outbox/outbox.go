@@ -121,7 +121,7 @@ func (o *Outbox) provide(ctx context.Context) error {
 		return fmt.Errorf("it has version %d, and this program reads %d: let the program that made it publish what is in it, and begin a new one", found, version)
 	}
 	return o.transact(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA user_version = %d;", version)); err != nil {
+		if _, err := tx.ExecContext(ctx, schema+attachmentSchema+fmt.Sprintf("\nPRAGMA user_version = %d;", version)); err != nil {
 			return fmt.Errorf("making the tables: %w", err)
 		}
 		return nil

@@ -1,0 +1,149 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/services/publisher/outbox"
+)
+
+// shipper brings files to the hub, chunk by chunk, each once the one before is
+// acknowledged; and empties those of erased events. What was acknowledged is on disk, so after a
+// break, or a crash, one chunk at most is sent again. An event waits for its files (outbox.Ready).
+type shipper struct {
+	publisher *Publisher
+	hub       courier
+	wake      chan struct{}
+}
+
+// courier is what the shipper needs of a stream.Conn.
+type courier interface {
+	PutChunk(ctx context.Context, subject string, chunk []byte, life time.Duration) error
+}
+
+// lookAgain is how long to wait while there is something that may be settled or sent.
+const lookAgain = time.Second
+
+// signal says that there may be something to do.
+func (s *shipper) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until ctx ends. No fault ends it.
+func (s *shipper) run(ctx context.Context) {
+	wait := firstWait
+	for ctx.Err() == nil {
+		moved, err := s.step(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.publisher.troubles.note("files", err.Error())
+			pause(ctx, wait)
+			wait = min(2*wait, longestWait)
+			continue
+		}
+		wait = firstWait
+		s.publisher.troubles.note("files", "")
+		if !moved {
+			s.sleep(ctx)
+		}
+	}
+}
+
+// sleep waits for a signal, and looks by itself while a file is here.
+func (s *shipper) sleep(ctx context.Context) {
+	var again <-chan time.Time
+	if open, err := s.publisher.outbox.Unsettled(ctx); err != nil || open {
+		timer := time.NewTimer(lookAgain)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-s.wake:
+	case <-again:
+	case <-ctx.Done():
+	}
+}
+
+// step lets go what is not needed, and moves one chunk.
+func (s *shipper) step(ctx context.Context) (moved bool, err error) {
+	p := s.publisher
+	if err := p.outbox.Settle(ctx); err != nil {
+		return false, err
+	}
+	view := p.log.Load()
+	if view.size == 0 || p.blind.Load() || !p.awake.Load() || p.hub.Away() != nil {
+		return false, nil
+	}
+	addresses := map[string]string{}
+	for _, id := range view.state.AudiencesOf(p.config.Country) {
+		audience, _ := view.state.Audience(id)
+		addresses[id] = audience.Address()
+	}
+	if wiping, ok, err := p.outbox.Wiping(ctx); err != nil || ok {
+		if err == nil && addresses[wiping.Audience] != wiping.Address {
+			return true, p.outbox.PutWiped(ctx, wiping.ID, wiping.Address) // closed to this country: it expires there
+		}
+		return true, errors.Join(err, s.wipe(ctx, view, wiping))
+	}
+	shipment, ok, err := p.outbox.Shipment(ctx, addresses)
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, s.ship(ctx, view, shipment)
+}
+
+// ship sends a file's next chunk. That it is under way is on disk before.
+func (s *shipper) ship(ctx context.Context, view *logView, f outbox.Shipment) error {
+	p := s.publisher
+	if f.Stored == 0 {
+		if err := p.outbox.PutShipped(ctx, f.ID, f.Address, 0); err != nil {
+			return err
+		}
+	}
+	name, chunk, err := p.outbox.Chunk(ctx, f.ID, f.Stored)
+	if err != nil || chunk == nil { // let go meanwhile
+		return err
+	}
+	if err := s.put(ctx, view, f, name.String(), chunk); err != nil {
+		return fmt.Errorf("a chunk waits to be stored again: %w", err)
+	}
+	// The answer is kept even where the publisher is being stopped.
+	if err := p.outbox.PutShipped(context.WithoutCancel(ctx), f.ID, f.Address, f.Stored+1); err != nil {
+		return err
+	}
+	if f.Stored+1 == f.Chunks {
+		p.lanes.of(f.Audience).signal()
+	}
+	return nil
+}
+
+// wipe empties what the hub has of a file, from the end on: also the chunk whose
+// answer may have been lost.
+func (s *shipper) wipe(ctx context.Context, view *logView, f outbox.Shipment) error {
+	p := s.publisher
+	for n := min(f.Stored, f.Chunks-1); n >= 0; n-- {
+		name, _, err := p.outbox.Chunk(ctx, f.ID, n)
+		if err != nil {
+			return err
+		}
+		if err := s.put(ctx, view, f, name.String(), nil); err != nil {
+			return fmt.Errorf("a chunk of an erased file waits to be emptied: %w", err)
+		}
+		if err := p.outbox.PutShipped(context.WithoutCancel(ctx), f.ID, f.Address, n); err != nil {
+			return err
+		}
+	}
+	return p.outbox.PutWiped(context.WithoutCancel(ctx), f.ID, f.Address)
+}
+
+// put stores a chunk for as long as the event's class is kept, and as long as a file may wait for its report.
+func (s *shipper) put(ctx context.Context, view *logView, f outbox.Shipment, name string, chunk []byte) error {
+	config := s.publisher.config
+	life := time.Duration(view.state.Retention()[f.Retention])*24*time.Hour + outbox.Unnamed
+	return s.hub.PutChunk(ctx, stream.ChunkSubject(f.Address, config.Country, config.Agency, name), chunk, life)
+}
