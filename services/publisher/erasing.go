@@ -36,6 +36,7 @@ func (a api) Erase(ctx context.Context, request *publisherv1.EraseRequest) (*pub
 		return nil, a.notAccepted(err)
 	}
 	a.p.tender.signal()
+	a.p.shipper.signal()
 	response := &publisherv1.EraseResponse{}
 	for i, id := range request.GetEventIds() {
 		response.Erasing = append(response.Erasing, &publisherv1.Erasing{EventId: id, Repeated: repeated[i]})

@@ -20,7 +20,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/attachment"
-	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/stream"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -302,8 +301,8 @@ func TestAdversary_P01_KilledInTheMiddleOfAFile(t *testing.T) {
 	w.judge().check(t, promised...)
 }
 
-// What was promised for an erased event: its chunks are empty on the hub, and nothing of it is here.
-func TestWipedFileIsGoneFromTheHub(t *testing.T) {
+// An erased event's chunks are empty on the hub, and nothing of its file is here.
+func TestAdversary_K07_ErasedFileIsGoneFromTheHub(t *testing.T) {
 	w := newWorld(t).withFiles()
 	w.notary().checkpoint(1)
 	text := photograph(3 * attachment.PieceSize)
@@ -314,14 +313,7 @@ func TestWipedFileIsGoneFromTheHub(t *testing.T) {
 	other := p.hand(kept, text, len(text))
 	promised := p.publish(report("a", attached(state.GetAttachment())), report("b", attached(other.GetAttachment())))
 	p.untilStored(2)
-	id, err := event.ParseID(promised[0].GetEventId())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.outbox.Wipe(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	p.shipper.signal()
+	p.erase("an invented reason", promised[0].GetEventId())
 	eventually(t, func() string {
 		if _, err := w.fetched(state.GetAttachment()); attachment.ReasonOf(err) != attachment.Erased {
 			return fmt.Sprintf("want erased: %v", err)

@@ -40,6 +40,9 @@ func (s *shipper) run(ctx context.Context) {
 	wait := firstWait
 	for ctx.Err() == nil {
 		moved, err := s.step(ctx)
+		if err == nil && !moved {
+			err = s.publisher.outbox.Settle(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			s.publisher.troubles.note("files", err.Error())
 			pause(ctx, wait)
@@ -69,12 +72,9 @@ func (s *shipper) sleep(ctx context.Context) {
 	}
 }
 
-// step lets go what is not needed, and moves one chunk.
+// step moves one chunk, or empties one file.
 func (s *shipper) step(ctx context.Context) (moved bool, err error) {
 	p := s.publisher
-	if err := p.outbox.Settle(ctx); err != nil {
-		return false, err
-	}
 	view := p.log.Load()
 	if view.size == 0 || p.blind.Load() || !p.awake.Load() || p.hub.Away() != nil {
 		return false, nil

@@ -122,6 +122,9 @@ func serveCommands() []*cobra.Command {
 		if holders[role.name] != nil {
 			parent.AddCommand(exportHoldingCommand(role.name))
 		}
+		if role.name == "publisher" {
+			parent.AddCommand(attachCommand())
+		}
 		if role.name == "desk" {
 			people.flags(serve, "officer")
 			parent.AddCommand(alarmsCommand(), acknowledgeCommand())

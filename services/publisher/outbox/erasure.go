@@ -64,7 +64,7 @@ func (o *Outbox) decide(tx *sql.Tx, at int, id event.ID, reason string) (repeate
 		return false, &Unerasable{at, "has no keys here: they have expired, or another copy of this outbox has sealed it"}
 	}
 	_, err = tx.Exec(`INSERT INTO erasures (sequence, reason, decided) VALUES ($1, $2, $3)`, sequence, reason, o.Clock().Unix())
-	return false, err
+	return false, errors.Join(err, o.wipe(tx, sequence))
 }
 
 // Erasures are some of those that are not done, of events that are witnessed.

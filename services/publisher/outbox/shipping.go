@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-
-	"github.com/tripoint/tripoint/pkg/event"
 )
 
 // Shipment is a file that the hub does not have, or no more shall have, at an address.
@@ -104,8 +102,12 @@ func (o *Outbox) Settle(ctx context.Context) error {
 			`DELETE FROM chunks WHERE $1 = $1 AND attachment IN (` + gone + `)`,
 			`DELETE FROM attachments WHERE $1 = $1 AND id IN (` + gone + `)`,
 		} {
-			if _, err := tx.Exec(statement, late); err != nil {
+			done, err := tx.Exec(statement, late)
+			if err != nil {
 				return err
+			}
+			if n, err := done.RowsAffected(); err == nil && n > 0 {
+				o.scrap.Store(true) // keys and names were in it
 			}
 		}
 		return nil
@@ -127,26 +129,17 @@ func (o *Outbox) Unsettled(ctx context.Context) (open bool, err error) {
 	return open, nil
 }
 
-// Wipe lets go the files of events at once, and marks their chunks on the hub to be
-// emptied. An event without files, or of another outbox, is passed over.
-func (o *Outbox) Wipe(ctx context.Context, events ...event.ID) error {
-	err := o.transact(ctx, func(tx *sql.Tx) error {
-		for _, id := range events {
-			for _, statement := range []string{
-				`UPDATE attachments SET wiped = 1, entry = x'' WHERE sequence = (SELECT sequence FROM accepted WHERE event_id = $1)`,
-				`UPDATE chunks SET data = NULL WHERE data IS NOT NULL AND attachment IN
-					(SELECT id FROM attachments WHERE sequence = (SELECT sequence FROM accepted WHERE event_id = $1))`,
-			} {
-				if _, err := tx.Exec(statement, id[:]); err != nil {
-					return err
-				}
-			}
+// wipe lets go a report's files at once, and marks their chunks on the hub to be emptied.
+func (o *Outbox) wipe(tx *sql.Tx, sequence int64) error {
+	for _, statement := range []string{
+		`UPDATE attachments SET wiped = 1, entry = x'' WHERE sequence = $1`,
+		`UPDATE chunks SET data = NULL WHERE data IS NOT NULL AND attachment IN (SELECT id FROM attachments WHERE sequence = $1)`,
+	} {
+		if _, err := tx.Exec(statement, sequence); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("wiping files: %w", err)
 	}
+	o.scrap.Store(true)
 	return nil
 }
 
