@@ -189,7 +189,7 @@ func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*f
 	if err != nil {
 		return nil, err
 	}
-	f.fault, f.country, f.journal, f.ring, f.now = d.config.fault, d.config.Country, d.journal, d.ring, d.now
+	f.fault, f.country, f.ring, f.now = d.config.fault, d.config.Country, d.ring, d.now
 	f.opener = d.ring.Opener(d.config.OpeningKeys, d.registry)
 	return f, nil
 }

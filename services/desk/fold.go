@@ -20,6 +20,7 @@ type folder struct {
 	view    view.Writer
 	country string
 	journal *journal.Journal
+	charter event.Digest
 	ring    *keyring.Ring
 	opener  *keyring.Opener
 	now     func() time.Time
@@ -35,20 +36,13 @@ type folder struct {
 // newFolder goes on from a view's cursor: the registry as it was there is folded
 // from the journal.
 func newFolder(ctx context.Context, charter event.Digest, j *journal.Journal, w view.Writer, at view.Cursor) (*folder, error) {
-	f := &folder{view: w, state: registry.New(charter)}
+	f := &folder{view: w, journal: j, charter: charter, state: registry.New(charter)}
 	if at.Sequence == 0 {
 		return f, nil
 	}
-	updates, err := j.Registry(ctx, 0, at.Index)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range updates {
-		if next, err := f.state.Apply(m.Index, m.Subject, m.Data); err == nil {
-			f.state = next // what does not apply was refused, and its row says so
-		}
-	}
-	return f, nil
+	var err error
+	f.state, err = f.registryAt(ctx, at.Index+1)
+	return f, err
 }
 
 // take folds messages in one transaction: rows, verdicts and cursor, or nothing.
@@ -113,6 +107,9 @@ func (f *folder) one(ctx context.Context, tx view.Tx, state registry.State, m jo
 		return state, err
 	}
 	tell(&entry, said, change)
+	if err := f.release(ctx, tx, &entry, said); err != nil {
+		return state, err
+	}
 	if err := tx.Take(entry, judged.Head()); err != nil {
 		return state, err
 	}

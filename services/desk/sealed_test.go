@@ -147,8 +147,15 @@ func (r *running) closed(index uint64) string {
 func (r *running) shows(index uint64, reason string) {
 	r.w.t.Helper()
 	r.has(index)
-	until(r.w.t, fmt.Sprintf("event %d at %s is %q (it is %q)", index, r.config.Country, reason, r.closed(index)), func() bool {
-		return r.closed(index) == reason && r.settled()
+	last := ""
+	defer func() {
+		if r.w.t.Failed() {
+			r.w.t.Logf("event %d at %s was %q, refused records: %v", index, r.config.Country, last, r.refusals())
+		}
+	}()
+	until(r.w.t, fmt.Sprintf("event %d at %s is %q", index, r.config.Country, reason), func() bool {
+		last = r.closed(index)
+		return last == reason && r.settled()
 	})
 }
 
