@@ -22,14 +22,16 @@ import (
 // credentials, and nothing is signed because the test says so.
 type house struct {
 	*world
-	hub   *hub.Hub
-	conns map[string]*stream.Conn
+	hub       *hub.Hub
+	directory string // the hub's
+	conns     map[string]*stream.Conn
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	book := registrytest.NewLog(t)
-	h, err := hub.New(t.Context(), hub.Config{Directory: t.TempDir(), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: book.Charter})
+	directory := t.TempDir()
+	h, err := hub.New(t.Context(), hub.Config{Directory: directory, Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: book.Charter})
 	must(t, err)
 	live(t, h.Run)
 	n, err := notary.New(notary.Config{
@@ -40,7 +42,7 @@ func newHouse(t testing.TB) *house {
 	live(t, n.Run)
 	w := &world{t: t, charter: book.Charter, book: book, agency: map[string]event.Head{}}
 	w.messages = []stream.Message{{Data: book.Charter.Message}} // the hub's own beginning
-	return &house{world: w, hub: h, conns: map[string]*stream.Conn{}}
+	return &house{world: w, hub: h, directory: directory, conns: map[string]*stream.Conn{}}
 }
 
 // live runs a role until the test ends.

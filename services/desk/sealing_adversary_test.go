@@ -41,6 +41,8 @@ func resigned(t testing.TB, owner string, data []byte, change func(*keyv1.Conten
 	return out
 }
 
+func noChange(*keyv1.Content) {}
+
 // refusals are the reasons for which a desk does not use records, in their order.
 func (r *running) refusals() []seal.Reason {
 	r.w.t.Helper()
