@@ -5,13 +5,13 @@ import (
 	"slices"
 
 	"github.com/tripoint/tripoint/pkg/casework"
-	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/verdict"
 )
 
 // desk folds what one country may see, as its own desk does.
 type desk struct {
 	country string
+	open    Opener // nil: it is replayed without keys
 	cabinet casework.Memory
 	tally
 	away tally // the outsider's when this country left; zero before it came in
@@ -47,7 +47,7 @@ func (r *Replay) regroup() {
 	for _, country := range r.state.Countries() {
 		d, ok := r.desks[country]
 		if !ok {
-			d = &desk{country: country}
+			d = &desk{country: country, open: r.openers[country]}
 			r.desks[country] = d
 		}
 		if !r.readers.has(d) && r.outsider.events > 0 {
@@ -78,22 +78,20 @@ func (r *Replay) showDesks(index uint64, subject string, judged verdict.Judged) 
 		if !r.readers.visible(d.country, label) {
 			continue
 		}
-		if err := d.take(r.state, index, judged); err != nil {
+		if err := r.take(d, index, judged); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *desk) take(state registry.State, index uint64, judged verdict.Judged) error {
+func (r *Replay) take(d *desk, index uint64, judged verdict.Judged) error {
 	d.index = index
 	d.events++
 	if !judged.Said() {
 		return nil
 	}
-	audience, _ := state.Audience(registry.AudienceOf(judged.Event.Chain.Audience))
-	_, err := casework.Fold(&d.cabinet, casework.Hear(index, judged.Event, casework.InClear(judged.Event), audience))
-	return err
+	return r.said(d, r.state, index, judged.Event)
 }
 
 // seal counts a leaf for the desks that it is not for. readers are those of its
@@ -126,7 +124,7 @@ func (d *desk) summary() (Desk, error) {
 		return Desk{}, err
 	}
 	s := Desk{
-		LogIndex: d.index, ViewDigest: hex.EncodeToString(digest[:]), Events: d.events, Sealed: d.sealed,
+		LogIndex: d.index, ViewDigest: hex.EncodeToString(digest[:]), Events: d.events, Sealed: d.sealed, Opened: d.open != nil,
 		Transfers: []casework.TransferSummary{}, Breaches: []casework.Breach{},
 	}
 	for ref := range d.cabinet.All() {

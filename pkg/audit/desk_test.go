@@ -124,7 +124,7 @@ func TestSummaryIsAContract(t *testing.T) {
 	same(t, "fields", []string{
 		"accepted", "checkpoint.root", "checkpoint.size", "cosigned_by[]",
 		"desks.XA.breaches[].code", "desks.XA.breaches[].index", "desks.XA.breaches[].what",
-		"desks.XA.events", "desks.XA.log_index", "desks.XA.sealed",
+		"desks.XA.events", "desks.XA.log_index", "desks.XA.opened", "desks.XA.sealed",
 		"desks.XA.transfers[].announced", "desks.XA.transfers[].departed",
 		"desks.XA.transfers[].discrepancies[].left", "desks.XA.transfers[].discrepancies[].name",
 		"desks.XA.transfers[].discrepancies[].right", "desks.XA.transfers[].discrepancies[].state",
@@ -139,7 +139,7 @@ func TestSummaryIsAContract(t *testing.T) {
 func TestSummaryOfAnEmptyLog(t *testing.T) {
 	got, err := json.Marshal(found(t).summary())
 	must(t, err)
-	desk := `{"log_index":0,"view_digest":"` + (&world{t: t}).digest("XA") + `","events":1,"sealed":0,"transfers":[],"breaches":[]}`
+	desk := `{"log_index":0,"view_digest":"` + (&world{t: t}).digest("XA") + `","events":1,"sealed":0,"opened":false,"transfers":[],"breaches":[]}`
 	want := `{"events":1,"accepted":1,"refused":0,"duplicates":0,"log_size":0,"checkpoint":{"size":0,"root":""},"witnessed_size":0,` +
 		`"cosigned_by":[],"desks":{"XA":` + desk + `,"XB":` + desk + `,"XC":` + desk + `},"findings":[],"verdicts":{"accepted":1},"restorations":[]}`
 	same(t, "summary", want, string(got))

@@ -45,6 +45,9 @@ type Replay struct {
 	seen    []seen                   // what publishers say they have seen, not compared yet
 	known   map[uint64]translog.Hash // the roots of all checkpoints
 	summary Summary
+
+	openers map[string]Opener // by country
+	leaves  []leafAt          // of all messages by index, kept where there is an opener
 }
 
 type leaf struct {
@@ -75,7 +78,7 @@ func New(charter registry.Charter) (*Replay, error) {
 	}
 	r := &Replay{
 		state: state, policies: policies, follower: follower,
-		desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
+		openers: map[string]Opener{}, desks: map[string]*desk{}, known: map[uint64]translog.Hash{},
 		summary: Summary{CosignedBy: []string{}, Findings: []Finding{}, Desks: map[string]Desk{}, Verdicts: map[string]uint64{}, Restorations: []Restoration{}},
 	}
 	r.readers = &audiences{}
@@ -100,6 +103,7 @@ func (r *Replay) Event(m Message) error {
 	}
 	index := m.Sequence - 1
 	r.next = m.Sequence
+	r.keep(index, m)
 	judged, err := verdict.Judge(r.state, &r.chains, &r.roots, index, m.Subject, m.Data)
 	if err != nil {
 		return fmt.Errorf("audit of index %d: %w", index, err)
@@ -122,6 +126,17 @@ func (r *Replay) Event(m Message) error {
 		}
 	}
 	return r.showDesks(index, m.Subject, judged)
+}
+
+// keep remembers what a message can be held against when it is released to a desk later.
+func (r *Replay) keep(index uint64, m Message) {
+	if len(r.openers) == 0 {
+		return
+	}
+	for uint64(len(r.leaves)) < index {
+		r.leaves = append(r.leaves, leafAt{}) // missing in the stream
+	}
+	r.leaves = append(r.leaves, leafAt{translog.LeafHash(index, m.Subject, m.Data), r.state})
 }
 
 // adopt takes on the policies that the update at an index lays down for sizes to come.

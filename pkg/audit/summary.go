@@ -65,6 +65,7 @@ type Desk struct {
 	ViewDigest string                     `json:"view_digest"` // of all its documents, hexadecimal
 	Events     uint64                     `json:"events"`      // messages that it took in
 	Sealed     uint64                     `json:"sealed"`      // messages of the log that are not for it
+	Opened     bool                       `json:"opened"`      // replayed with the desk's keys: else sealed content was not compared
 	Transfers  []casework.TransferSummary `json:"transfers"`
 	Breaches   []casework.Breach          `json:"breaches"`
 }

@@ -20,6 +20,10 @@ type Config struct {
 	Stream   stream.Config    // as stream.AuditUser
 	Patience time.Duration    // how long the hub may show nothing of what it has; 0: 30 s
 
+	// Openers, by country, open events as those countries' desks do; none: only what
+	// lies in clear is folded.
+	Openers map[string]audit.Opener
+
 	// Progress, where set, is told after each portion how many messages have been
 	// replayed and how many the notary's newest message so far speaks of.
 	Progress func(replayed, known uint64)
@@ -37,6 +41,9 @@ func Replay(ctx context.Context, config Config) (audit.Summary, error) {
 	replay, err := audit.New(config.Charter)
 	if err != nil {
 		return audit.Summary{}, err
+	}
+	for country, opener := range config.Openers {
+		replay.Open(country, opener)
 	}
 	conn, err := stream.Dial(config.Stream)
 	if err != nil {

@@ -5,9 +5,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/tripoint/tripoint/pkg/audit"
 	"github.com/tripoint/tripoint/pkg/casework"
+	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/services/desk/journal"
+	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
 // CaughtUp reports whether all that was journaled is in the view.
@@ -33,7 +39,7 @@ func (d *Desk) Audited(ctx context.Context) (audit.Desk, error) {
 		return audit.Desk{}, err
 	}
 	own := audit.Desk{
-		LogIndex: cursor.Index, ViewDigest: hex.EncodeToString(digest[:]), Sealed: size - held,
+		LogIndex: cursor.Index, ViewDigest: hex.EncodeToString(digest[:]), Sealed: size - held, Opened: true,
 		Transfers: []casework.TransferSummary{}, Breaches: []casework.Breach{},
 	}
 	counts, err := d.shelf.Counts(ctx)
@@ -58,6 +64,41 @@ func (d *Desk) Audited(ctx context.Context) (audit.Desk, error) {
 		own.Breaches = append(own.Breaches, b.Breaches...)
 	}
 	return own, nil
+}
+
+// Opener opens events as this desk does, for an audit of it. It is for one goroutine.
+func (d *Desk) Opener() audit.Opener {
+	return opens(d.ring.Opener(d.config.OpeningKeys, d.registry), d.now)
+}
+
+// OpenerOf is Opener for the desk of a directory, which may be running. Of config it reads Country,
+// Directory, Charter and OpeningKeys. It reads until close is called.
+func OpenerOf(ctx context.Context, config Config) (opener audit.Opener, closing func() error, err error) {
+	path, err := journalOf(config.Directory)
+	if err != nil {
+		return nil, nil, err
+	}
+	j, err := journal.Read(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer j.Close()
+	state, err := newChronicle(j, config.Charter.Digest).read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := keyring.Read(ctx, filepath.Join(config.Directory, "keys.db"), config.Country)
+	if err != nil {
+		return nil, nil, err
+	}
+	return opens(ring.Opener(config.OpeningKeys, func() registry.State { return state }), time.Now), ring.Close, nil
+}
+
+func opens(o *keyring.Opener, now func() time.Time) audit.Opener {
+	return func(index uint64, e event.Verified) ([]casework.Opened, error) {
+		sections, err := o.Open(context.Background(), index, e, now())
+		return openedOf(sections), err
+	}
 }
 
 // documents reads all of a type.

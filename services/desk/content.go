@@ -15,12 +15,19 @@ func (f *folder) open(ctx context.Context, index uint64, e event.Verified) ([]ca
 	if err != nil {
 		return nil, err
 	}
+	for _, s := range sections {
+		f.missing = f.missing || seal.ReasonOf(s.Err) == seal.NoRecord
+	}
+	return openedOf(sections), nil
+}
+
+// openedOf is sections in the words of the fold.
+func openedOf(sections []seal.Section) []casework.Opened {
 	opened := make([]casework.Opened, len(sections))
 	for i, s := range sections {
 		opened[i] = casework.Opened{Compartment: s.Compartment, Content: s.Content, Closed: string(seal.ReasonOf(s.Err))}
-		f.missing = f.missing || seal.ReasonOf(s.Err) == seal.NoRecord
 	}
-	return opened, nil
+	return opened
 }
 
 // obey does at once what an event of control asks of this desk: the pieces of what was erased or

@@ -114,3 +114,44 @@ func TestAdversary_K07_HubKeepsTheErasedRecord(t *testing.T) {
 	same(t, "files with the keys", []string(nil), holds(t, directory, wrapsOf(b.record, "XB", b.events[0].ID)...))
 	d.asRebuilt()
 }
+
+// An audit with each desk's keys, and its key ring, folds what the desk has: also what was
+// recalled, erased and released.
+func TestAuditOpensWhatEachDeskDoes(t *testing.T) {
+	h, directory := newHouse(t), t.TempDir()
+	desks := []*running{h.open("XA", t.TempDir(), opening()), h.open("XB", directory, opening()), h.open("XC", t.TempDir(), opening(1))}
+	b := h.tells(pair, h.site("S-1", "for the pair"), h.site("S-2", "of the pair, and recalled"))
+	all := h.tells(police, h.site("S-3", "of all, and erased"), h.site("S-4", "of all"))
+	h.witnesses(desks...)
+	h.tells(pair, h.recalls("R-1", b.events[1]))
+	next, erased := h.erases(all, keyOf(t, "XA", "police"), all.events[0])
+	h.store(police, []stream.Message{{Subject: next.Subject(), Data: next.Data}})
+	h.tells(police, erased)
+	record, notice := h.release("XA/police", b, b.places[0], "XC", b.messages[0].Data)
+	h.store(police, []stream.Message{{Subject: inRegion(record), Data: record.Data}})
+	last := h.tells(police, notice)
+	for _, d := range desks {
+		d.shows(all.places[0], "erased")
+		d.shows(all.places[1], "")
+		d.shows(last.places[0], "")
+	}
+	if entry, ok := desks[2].entryAt(b.places[0]); !ok || entry.Released != last.places[0] {
+		t.Errorf("what was released to XC is not there: %+v", entry)
+	}
+	h.witnesses(desks...)
+	h.audit(desks...)
+	same(t, "closed at XB", "recalled", desks[1].closed(b.places[1]))
+
+	t.Run("by its files alone", func(t *testing.T) {
+		opener, end, err := OpenerOf(t.Context(), desks[1].config)
+		must(t, err)
+		defer func() { must(t, end()) }()
+		for i, want := range []string{"", "recalled"} {
+			sections, err := opener(b.places[i], b.events[i])
+			must(t, err)
+			if got := sections[0].Closed; got != want && got != "expired" { // by the clock of this machine
+				t.Errorf("event %d is %q, want %q", i, got, want)
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/casework"
@@ -25,6 +26,7 @@ type folder struct {
 	opener  *keyring.Opener
 	now     func() time.Time
 	state   registry.State // after the last message that was committed
+	next    uint64         // log index after it
 	roots   event.Roots
 	fault   func(step string) error // nil but in tests
 
@@ -41,13 +43,17 @@ func newFolder(ctx context.Context, charter event.Digest, j *journal.Journal, w 
 		return f, nil
 	}
 	var err error
-	f.state, err = f.registryAt(ctx, at.Index+1)
+	f.next = at.Index + 1
+	f.state, err = f.registryAt(ctx, f.next)
 	return f, err
 }
 
-// take folds messages in one transaction: rows, verdicts and cursor, or nothing.
-// Its errors are never about a message.
+// take folds messages in one transaction: rows, verdicts and cursor, or nothing. Those that
+// are in the view are passed over: one that was swapped in has come to the end of the
+// journal, and whoever journaled the newest may not have folded them yet. Its errors are
+// never about a message.
 func (f *folder) take(ctx context.Context, messages []journal.Message) error {
+	messages = slices.DeleteFunc(slices.Clone(messages), func(m journal.Message) bool { return m.Index < f.next })
 	if len(messages) == 0 {
 		return nil
 	}
@@ -71,7 +77,7 @@ func (f *folder) take(ctx context.Context, messages []journal.Message) error {
 	if err := tx.Commit(cursorOf(messages[len(messages)-1])); err != nil {
 		return err
 	}
-	f.state = state
+	f.state, f.next = state, messages[len(messages)-1].Index+1
 	return f.at("committed view")
 }
 

@@ -162,7 +162,11 @@ func (h *house) oneChain(country string, log []stream.Message) {
 // audit replays the log as an outsider, and holds each desk's view beside it.
 func (h *house) audit(desks ...*running) {
 	h.t.Helper()
-	summary, err := auditor.Replay(h.t.Context(), auditor.Config{Charter: h.charter, Stream: h.member(stream.AuditUser)})
+	openers := map[string]audit.Opener{}
+	for _, d := range desks {
+		openers[d.config.Country] = d.Opener()
+	}
+	summary, err := auditor.Replay(h.t.Context(), auditor.Config{Charter: h.charter, Stream: h.member(stream.AuditUser), Openers: openers})
 	must(h.t, err)
 	same(h.t, "findings", []audit.Finding{}, summary.Findings)
 	same(h.t, "accepted", h.size(), summary.Accepted)

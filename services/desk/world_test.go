@@ -347,7 +347,9 @@ func (w *world) start(country, directory string, change ...func(*Config)) *runni
 	r := &running{Desk: d, w: w, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
-		r.err = d.Run(ctx)
+		if r.err = d.Run(ctx); r.err != nil {
+			w.t.Logf("the desk of %s has ended: %v", country, r.err)
+		}
 	}()
 	w.t.Cleanup(func() { r.stop() })
 	return r

@@ -86,8 +86,12 @@ func (p *Pilot) waitsFor(ctx context.Context, conn *stream.Conn) (string, error)
 // Summary is what an audit of the log says, with each desk's own view in place of
 // the audit's. Where the two differ, that is a finding.
 func (p *Pilot) Summary(ctx context.Context) (audit.Summary, error) {
+	openers := map[string]audit.Opener{}
+	for country, d := range p.parties.allDesks() {
+		openers[country] = d.Opener()
+	}
 	summary, err := auditor.Replay(ctx, auditor.Config{
-		Charter: p.charter, Stream: p.layout.connection(p.hub.URL(), stream.AuditUser),
+		Charter: p.charter, Stream: p.layout.connection(p.hub.URL(), stream.AuditUser), Openers: openers,
 	})
 	if err != nil {
 		return audit.Summary{}, err
