@@ -33,8 +33,9 @@ func Settings() []jetstream.StreamConfig {
 		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
 	}, {
+		// The hub deletes what was replaced: the server, by a limit, would leave its bytes in the file.
 		Name: Keys, Subjects: []string{"key.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true,
+		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: -1, AllowMsgTTL: true, AllowAtomicPublish: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
 	}, {
 		Name: Files, Subjects: []string{"file.>"}, Storage: jetstream.FileStorage,

@@ -61,6 +61,7 @@ func TestAdversary_K07_ErasedAndRebuiltFromZero(t *testing.T) {
 		}
 		same(t, "files with the words "+when, []string(nil), holds(t, directory, planted))
 		same(t, "files with the keys "+when, []string(nil), holds(t, directory, wraps...))
+		until(t, "the hub has overwritten the keys", func() bool { return len(holds(t, h.directory, wraps...)) == 0 })
 		same(t, "files of the hub with the words "+when, []string(nil), holds(t, h.directory, planted))
 	}
 	gone("after the erasure")

@@ -73,6 +73,7 @@ func (w *world) audited(country string) audit.Desk {
 	w.t.Helper()
 	replay, err := audit.New(w.charter)
 	must(w.t, err)
+	replay.Open(country, func(_ uint64, e event.Verified) ([]casework.Opened, error) { return casework.InClear(e), nil })
 	feed := func(until uint64) {
 		for i := replay.Fed(); i < until; i++ {
 			m := w.messages[i]

@@ -125,7 +125,13 @@ func (h *Hub) Credentials(user string) string {
 // Run serves, and follows the registry, until ctx ends; then it stops the server
 // with everything on disk.
 func (h *Hub) Run(ctx context.Context) error {
+	erased := make(chan struct{})
+	go func() {
+		defer close(erased)
+		h.erase(ctx)
+	}()
 	h.follow(ctx)
+	<-erased
 	h.stop()
 	return h.lock.Close()
 }
