@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tripoint/tripoint/pkg/casework"
 )
 
 // chromium starts a browser with a new profile and returns its tab, and what
@@ -110,7 +112,7 @@ func TestInABrowser(t *testing.T) {
 	if got := ask[string](t, tab, "location.href"); strings.Contains(got, "token") {
 		t.Errorf("the token stays in the address: %s", got)
 	}
-	t.Run("pages fit", func(t *testing.T) { pagesFit(t, tab, server.URL) })
+	t.Run("pages fit", func(t *testing.T) { pagesFit(t, tab, server.URL, everyPage) })
 	t.Run("handover", func(t *testing.T) { handover(t, tab, server.URL) })
 	t.Run("live", func(t *testing.T) { liveFeed(t, tab, server.URL, v) })
 	t.Run("sign out", func(t *testing.T) {
@@ -120,22 +122,23 @@ func TestInABrowser(t *testing.T) {
 			t.Errorf("%d sessions are still open", len(got.open))
 		}
 	})
+	t.Run("protection", func(t *testing.T) { protectionInABrowser(t, tab) })
 	t.Run("alarms", func(t *testing.T) {
 		c := open(t, alarmed(t), nil)
 		server := httptest.NewServer(c)
 		defer server.Close()
 		do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+linkFor(t, c, "officer")),
 			chromedp.Click(chromedp.CSS(`.alarm a[href="/alarms"]`)), chromedp.WaitVisible(chromedp.CSS("#alarm-3 .chip.open")))
-		pagesFit(t, tab, server.URL)
+		pagesFit(t, tab, server.URL, everyPage)
 	})
 }
 
 // pagesFit looks at every page on a desk and on a telephone: nothing to scroll
 // sideways, nothing too small to touch.
-func pagesFit(t *testing.T, tab context.Context, url string) {
+func pagesFit(t *testing.T, tab context.Context, url string, pages []string) {
 	for _, width := range []int64{1280, 390} {
 		do(t, tab, chromedp.EmulateViewport(width, 844))
-		for _, path := range everyPage {
+		for _, path := range pages {
 			do(t, tab, chromedp.Navigate(url+path))
 			if wide := ask[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
 				t.Errorf("%s at %d px is %d px wide: %s", path, width, wide, ask[string](t, tab, widest))
@@ -193,4 +196,37 @@ func liveFeed(t *testing.T, tab context.Context, url string, v *memoryView) {
 	if !ask[bool](t, tab, "window.notReloaded === true") {
 		t.Error("the page was loaded again")
 	}
+}
+
+// protectionInABrowser looks at the pages under /protection, at sections that are sealed, and at
+// one that comes in live.
+func protectionInABrowser(t *testing.T, tab context.Context) {
+	v := controlled(sealedView(t))
+	c := open(t, v, nil)
+	server := httptest.NewServer(c)
+	defer server.Close()
+	do(t, tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+linkFor(t, c, "officer")))
+	pagesFit(t, tab, server.URL, append([]string{"/feed", "/events/23", "/events/24", "/events/25", "/people/P-" + caseText, "/people/P-0001"}, protectionPages...))
+	do(t, tab, chromedp.Navigate(server.URL+"/feed"))
+	until(t, tab, `document.querySelector("[data-state]").textContent.startsWith("Live")`)
+	v.mu.Lock()
+	told := v.person("MM.police")
+	told.Identity, told.Closed = nil, []casework.Closed{{Compartment: inIdentity, Reason: "not-granted"}}
+	came := v.hear(told)
+	v.mu.Unlock()
+	entry := fmt.Sprintf(`document.getElementById("entry-%d")`, came)
+	until(t, tab, entry+" !== null")
+	live := ask[string](t, tab, `[...`+entry+`.querySelectorAll(".chip.section")].map(e => e.dataset.state + "=" + e.innerText).join("; ")`)
+	if want := "open=case: open; closed=identity sealed: its agency gave this country no key for it; elsewhere=sealed for protection; elsewhere=sealed for intelligence"; live != want {
+		t.Errorf("the live entry's sections read %q, want %q", live, want)
+	}
+	html := ask[string](t, tab, "document.documentElement.outerHTML")
+	if strings.Contains(html, protectionText) || strings.Contains(html, intelligenceText) {
+		t.Error("the live feed shows what is sealed for others")
+	}
+	do(t, tab, chromedp.Navigate(server.URL+"/feed"))
+	if loaded := ask[string](t, tab, `[...`+entry+`.querySelectorAll(".chip.section")].map(e => e.dataset.state + "=" + e.innerText).join("; ")`); loaded != live {
+		t.Errorf("live an entry reads %q, loaded again %q", live, loaded)
+	}
+	do(t, tab, chromedp.Navigate(server.URL+"/about")) // the server closes once the stream has ended
 }

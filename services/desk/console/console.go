@@ -29,6 +29,7 @@ type Config struct {
 	Status  func() Status
 	History History
 	Alarms  Alarms
+	Ring    Ring             // default: nothing was noted
 	Now     func() time.Time // default: time.Now
 	Logger  *slog.Logger     // default: discards; nothing about a person is logged
 }
@@ -151,6 +152,14 @@ func (c *Console) routes() http.Handler {
 		"/about":              c.about,
 		"/registry":           c.registry,
 		"/alarms":             c.alarms,
+
+		"/protection":              c.calendar,
+		"/protection/recalls":      c.recalls,
+		"/protection/recalls/{id}": c.recall,
+		"/protection/erasures":     c.erasures,
+		"/protection/releases":     c.releases,
+		"/protection/records":      c.records,
+		"/protection/exports":      c.exports,
 	} {
 		mux.Handle("GET "+pattern, c.signedIn(show))
 	}

@@ -23,7 +23,7 @@ import (
 func open(t testing.TB, v *memoryView, later *time.Duration) *Console {
 	t.Helper()
 	c, err := New(Config{
-		Country: "TH", State: func() registry.State { return v.registry }, Reader: v, Changes: v, Status: v.status, History: v.history, Alarms: v.alarmed,
+		Country: "TH", State: func() registry.State { return v.registry }, Reader: v, Changes: v, Status: v.status, History: v.history, Alarms: v.alarmed, Ring: noted{v},
 		Now: func() time.Time {
 			if later == nil {
 				return noon

@@ -32,6 +32,7 @@ type memoryView struct {
 	registry registry.State
 	updates  []Update
 	alarms   []Alarm
+	ring     *ring
 	hidden   map[casework.Ref]bool // being folded again
 	cabinet  casework.Memory
 	entries  []view.Entry
@@ -40,7 +41,7 @@ type memoryView struct {
 }
 
 func newMemoryView(t testing.TB) *memoryView {
-	v := &memoryView{t: t, registry: charter(t), touched: map[casework.Ref]uint64{}, watchers: map[chan struct{}]bool{}}
+	v := &memoryView{t: t, registry: charter(t), touched: map[casework.Ref]uint64{}, ring: &ring{}, watchers: map[chan struct{}]bool{}}
 	v.take(view.Entry{Subject: registry.FoundingSubject, Verdict: verdict.Accepted})
 	return v
 }
@@ -270,6 +271,13 @@ func (v *memoryView) status() Status {
 	}
 	return status
 }
+
+// noted is the ring that a view has at the moment.
+type noted struct{ view *memoryView }
+
+func (n noted) Refusals(ctx context.Context) ([]Refusal, error) { return n.view.ring.Refusals(ctx) }
+func (n noted) Exports(ctx context.Context) ([]Export, error)   { return n.view.ring.Exports(ctx) }
+func (n noted) Owed(ctx context.Context) ([]Owed, error)        { return n.view.ring.Owed(ctx) }
 
 func (v *memoryView) history(context.Context) ([]Update, error) { return v.updates, nil }
 

@@ -110,7 +110,7 @@ var everyEntity = []string{
 
 // D05: an officer of one compartment asks for another's section, everywhere that the console answers.
 func TestAdversary_D05_OfficerAsksForAnotherCompartment(t *testing.T) {
-	v := sealedView(t)
+	v := controlled(sealedView(t))
 	c := open(t, v, nil)
 	for _, works := range subsets() {
 		role := "officer"
@@ -119,7 +119,7 @@ func TestAdversary_D05_OfficerAsksForAnotherCompartment(t *testing.T) {
 		}
 		t.Run(strings.Join(works, "+"), func(t *testing.T) {
 			b := signIn(t, c, role, works...)
-			answers := crawl(b, slices.Concat(everyPage, everyEntity)...)
+			answers := crawl(b, slices.Concat(everyPage, everyEntity, protectionPages)...)
 			seen := map[string]bool{}
 			check := func(at, answer string) {
 				for compartment, text := range planted {

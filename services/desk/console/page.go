@@ -73,6 +73,7 @@ func (c catalogue) functions(assets *assets) template.FuncMap {
 		"words":  c.words,
 		"value":  c.value,
 		"nav":    func() []navigation { return navigations },
+		"tabs":   func() []tab { return tabs },
 		"legend": func() []mark { return marks },
 		"open":   openOnes,
 		"utc": func(t time.Time) string {
@@ -132,7 +133,7 @@ func recorded(rfc3339 string) string {
 var paths = map[string]string{
 	casework.TypeTransfer: "/transfers/", casework.TypeSite: "/sites/", casework.TypeMeasure: "/measures/",
 	casework.TypeCommitment: "/commitments/", casework.TypeMeeting: "/meetings/", casework.TypeGroup: "/groups/",
-	casework.TypePerson: "/people/", casework.TypeRepatriation: "/repatriations/",
+	casework.TypePerson: "/people/", casework.TypeRepatriation: "/repatriations/", casework.TypeRecall: "/protection/recalls/",
 }
 
 // hrefOf is the address of an entity's page; empty where it has none.

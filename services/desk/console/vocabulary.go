@@ -8,7 +8,7 @@ type navigation struct{ Key, Path string }
 var navigations = []navigation{
 	{"nav.now", "/"}, {"nav.feed", "/feed"}, {"nav.transfers", "/transfers"}, {"nav.sites", "/sites"},
 	{"nav.measures", "/measures"}, {"nav.commitments", "/commitments"}, {"nav.groups", "/groups"},
-	{"nav.repatriations", "/repatriations"}, {"nav.people", "/people"}, {"nav.about", "/about"},
+	{"nav.repatriations", "/repatriations"}, {"nav.people", "/people"}, {"nav.protection", "/protection"}, {"nav.about", "/about"},
 }
 
 // mark is one mark that a claim can carry, as its standard writes it, with the

@@ -128,6 +128,35 @@ func (r *Ring) Exported(ctx context.Context, made Export) error {
 	return nil
 }
 
+// Made lists the files that were made here, the newest last: at most limit of the newest.
+func (r *Ring) Made(ctx context.Context, limit int) ([]Export, error) {
+	rows, err := r.db.QueryContext(ctx, `
+		SELECT number, made, person, form, event FROM (SELECT * FROM exports ORDER BY number DESC LIMIT $1) JOIN exported ON export = number
+		ORDER BY number, event`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading exports: %w", err)
+	}
+	defer rows.Close()
+	var all []Export
+	for last := int64(0); rows.Next(); {
+		var number, made int64
+		var one Export
+		var id []byte
+		if err := rows.Scan(&number, &made, &one.Person, &one.Form, &id); err != nil {
+			return nil, fmt.Errorf("reading exports: %w", err)
+		}
+		if number != last {
+			one.Made = time.Unix(made, 0).UTC()
+			all, last = append(all, one), number
+		}
+		all[len(all)-1].Events = append(all[len(all)-1].Events, event.ID(id))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading exports: %w", err)
+	}
+	return all, nil
+}
+
 // Exports counts the files that were made with any of these events.
 func (r *Ring) Exports(ctx context.Context, events []event.ID) (files uint64, err error) {
 	seen := map[int64]bool{}

@@ -1,0 +1,138 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tripoint/tripoint/pkg/casework"
+)
+
+// Ring tells what a desk's key ring has noted. None of it is content.
+type Ring interface {
+	// Refusals are key records that are not used, the newest last.
+	Refusals(context.Context) ([]Refusal, error)
+	// Exports are the files that were made here with content of events, the newest last.
+	Exports(context.Context) ([]Export, error)
+	// Owed are the receipts that no publisher has accepted yet.
+	Owed(context.Context) ([]Owed, error)
+}
+
+// Refusal is a key record that is not used.
+type Refusal struct {
+	Since   time.Time
+	Subject string
+	Reason  string // a seal.Reason
+	Digest  string // SHA-256 of the record, hexadecimal
+}
+
+// Export is a file that no recall can take back.
+type Export struct {
+	Made   time.Time
+	Person string // pseudonym
+	Form   string // what kind of file
+	Events []string
+}
+
+// Owed is a receipt of a recall that was not handed over yet.
+type Owed struct {
+	Country, Agency, Recall string    // who recalled, and its identifier of the recall
+	Destroyed               time.Time // when what was recalled was gone here; zero: not yet
+}
+
+func (c *Console) owed(ctx context.Context) ([]Owed, error) {
+	if c.config.Ring == nil {
+		return nil, nil
+	}
+	owed, err := c.config.Ring.Owed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading receipts: %w", err)
+	}
+	return owed, nil
+}
+
+func (c *Console) erasures(r *http.Request, current session) (response, error) {
+	all, err := readAll[casework.Erasure](r.Context(), c.reader(current), casework.TypeErasure)
+	if err != nil {
+		return response{}, err
+	}
+	page, err := newest(r, all, func(e *casework.Erasure) uint64 { return e.Claims[len(e.Claims)-1].Index })
+	return response{template: "erasures", data: page}, err
+}
+
+// releaseRow is one release of one event to one country.
+type releaseRow struct {
+	casework.ReleaseClaim
+	ID string // of the event
+}
+
+func (c *Console) releases(r *http.Request, current session) (response, error) {
+	all, err := readAll[casework.Release](r.Context(), c.reader(current), casework.TypeRelease)
+	if err != nil {
+		return response{}, err
+	}
+	var rows []releaseRow
+	for _, release := range all {
+		for _, claim := range release.Claims {
+			rows = append(rows, releaseRow{claim, release.ID})
+		}
+	}
+	page, err := newest(r, rows, func(row releaseRow) uint64 { return row.Index })
+	return response{template: "releases", data: page}, err
+}
+
+// records shows the key records that are not used. It is for who works in the case, like
+// all under /protection: subjects tell who says something to whom.
+func (c *Console) records(r *http.Request, current session) (response, error) {
+	if !current.works(inCase) {
+		return response{}, sealedError{inCase}
+	}
+	var all []Refusal
+	if c.config.Ring != nil {
+		var err error
+		if all, err = c.config.Ring.Refusals(r.Context()); err != nil {
+			return response{}, fmt.Errorf("reading refused key records: %w", err)
+		}
+	}
+	all = slices.Clone(all)
+	slices.Reverse(all)
+	page := newestPage[Refusal]{Rows: all[:min(len(all), rowsOnPage)], All: len(all)}
+	return response{template: "records", data: page}, nil
+}
+
+// exportRow is one file with the events in it.
+type exportRow struct {
+	Export
+	Known []eventLink // the first of them
+	More  int
+}
+
+const eventsOfExport = 5
+
+func (c *Console) exports(r *http.Request, current session) (response, error) {
+	if !current.works(inCase) {
+		return response{}, sealedError{inCase}
+	}
+	var all []Export
+	if c.config.Ring != nil {
+		var err error
+		if all, err = c.config.Ring.Exports(r.Context()); err != nil {
+			return response{}, fmt.Errorf("reading exports: %w", err)
+		}
+	}
+	page := newestPage[exportRow]{All: len(all)}
+	for _, made := range slices.Backward(all) {
+		if len(page.Rows) == rowsOnPage {
+			break
+		}
+		shown := min(len(made.Events), eventsOfExport)
+		known, err := c.linksTo(r.Context(), current, made.Events[:shown], "", "")
+		if err != nil {
+			return response{}, err
+		}
+		page.Rows = append(page.Rows, exportRow{made, known, len(made.Events) - shown})
+	}
+	return response{template: "exports", data: page}, nil
+}
