@@ -134,4 +134,3 @@ func (f *folder) registryAt(ctx context.Context, index uint64) (registry.State, 
 	}
 	return state, nil
 }
-

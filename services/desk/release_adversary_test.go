@@ -19,7 +19,9 @@ import (
 func (w *world) release(by string, b sealedBatch, index uint64, to string, envelope []byte) (seal.Record, event.Draft) {
 	w.t.Helper()
 	origin := b.record.Origin
-	opener := seal.NewOpener(func(c eventv1.Compartment, _ uint32) hpke.PrivateKey { return registrytest.OpeningOf(origin.Country, uint32(c)) })
+	opener := seal.NewOpener(func(c eventv1.Compartment, _ uint32) hpke.PrivateKey {
+		return registrytest.OpeningOf(origin.Country, uint32(c))
+	})
 	sections := opener.Open(b.events[0], spoken, b.record.Portion(origin.Country))
 	country, agency, _ := strings.Cut(by, "/")
 	record, err := seal.Release(keyOf(w.t, country, agency), w.book.State.Openings(to, uint32(theCase)), 1, b.record.Expires,
@@ -30,7 +32,9 @@ func (w *world) release(by string, b sealedBatch, index uint64, to string, envel
 }
 
 // inRegion is where a release's record lies for readers of the region.
-func inRegion(r seal.Record) string { return "key.region" + strings.TrimPrefix(r.Subject(), "key.pair") }
+func inRegion(r seal.Record) string {
+	return "key.region" + strings.TrimPrefix(r.Subject(), "key.pair")
+}
 
 func (r *running) entryAt(index uint64) (view.Entry, bool) {
 	r.w.t.Helper()

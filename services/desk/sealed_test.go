@@ -250,4 +250,3 @@ func TestHubWithoutKeysHoldsNothingUp(t *testing.T) {
 	w.events(&b)
 	d.shows(b.places[0], "no-record")
 }
-
