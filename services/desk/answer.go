@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"connectrpc.com/connect"
-
 	"github.com/tripoint/tripoint/pkg/event"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -15,7 +13,7 @@ import (
 
 // Publisher hands reports to an agency's publisher. A publisherv1connect client is one.
 type Publisher interface {
-	Publish(context.Context, *connect.Request[publisherv1.PublishRequest]) (*connect.Response[publisherv1.PublishResponse], error)
+	Publish(context.Context, *publisherv1.PublishRequest) (*publisherv1.PublishResponse, error)
 }
 
 // answer confirms recalls once what was recalled is gone here, until ctx ends. A receipt is kept until
@@ -62,7 +60,7 @@ func (d *Desk) answerOnce(ctx context.Context) (failed, err error) {
 			return nil, err
 		}
 		report := receiptReport(d.config.Country, receipt, exports)
-		if _, err := d.config.Publisher.Publish(ctx, connect.NewRequest(&publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report}})); err != nil {
+		if _, err := d.config.Publisher.Publish(ctx, &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report}}); err != nil {
 			return err, nil
 		}
 		if err := d.ring.Answered(ctx, receipt); err != nil {

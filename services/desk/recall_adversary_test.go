@@ -27,14 +27,14 @@ func newCourier() *courier { return &courier{reports: make(chan *caseworkv1.Repo
 
 func (c *courier) on(config *Config) { config.Publisher = c }
 
-func (c *courier) Publish(_ context.Context, r *connect.Request[publisherv1.PublishRequest]) (*connect.Response[publisherv1.PublishResponse], error) {
+func (c *courier) Publish(_ context.Context, r *publisherv1.PublishRequest) (*publisherv1.PublishResponse, error) {
 	if !c.open.Load() {
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the publisher is away"))
 	}
-	for _, report := range r.Msg.GetReports() {
+	for _, report := range r.GetReports() {
 		c.reports <- report
 	}
-	return connect.NewResponse(&publisherv1.PublishResponse{}), nil
+	return &publisherv1.PublishResponse{}, nil
 }
 
 func (r *running) recall(id string) (recall casework.Recall) {

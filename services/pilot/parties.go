@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hpke"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/keyfile"
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
 	"github.com/tripoint/tripoint/services/desk"
 	"github.com/tripoint/tripoint/services/desk/console"
@@ -40,6 +42,24 @@ func (p *parties) client(v voice) (publisherv1connect.PublisherServiceClient, bo
 	defer p.mu.Unlock()
 	client, ok := p.clients[v]
 	return client, ok
+}
+
+// courier hands a desk's receipts of recalls to the first agency of its country that takes part.
+type courier struct {
+	parties *parties
+	country string
+}
+
+// Publish hands reports over.
+func (c courier) Publish(ctx context.Context, request *publisherv1.PublishRequest) (*publisherv1.PublishResponse, error) {
+	clients := c.parties.allClients()
+	voices := slices.SortedFunc(maps.Keys(clients), func(a, b voice) int { return strings.Compare(a.String(), b.String()) })
+	for _, v := range voices {
+		if v.Country == c.country {
+			return clients[v].Publish(ctx, request)
+		}
+	}
+	return nil, fmt.Errorf("no agency of %s takes part", c.country)
 }
 
 func (p *parties) allClients() map[voice]publisherv1connect.PublisherServiceClient {
@@ -224,7 +244,8 @@ func (p *Pilot) openDesk(ctx context.Context, country string) (daemon.Role, erro
 	var pages *console.Console
 	opened, err := desk.New(ctx, desk.Config{
 		Country: country, Directory: p.layout.desk(country), Charter: p.charter, MirrorKey: key, OpeningKeys: openings,
-		Stream: p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
+		Publisher: courier{&p.parties, country},
+		Stream:    p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
 		Logger: p.log.With("role", "desk "+country),
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()

@@ -47,6 +47,9 @@ type file struct {
 	// A directory: every *.key in it is a key to a compartment that this desk's officers work in.
 	OpeningKeys string `yaml:"opening_keys,omitempty"` // desk
 
+	// The agency of this country that says the desk's receipts of recalls; none: they wait.
+	Publisher courier `yaml:"publisher,omitempty"` // desk
+
 	// How the role's key files are sealed; one of the two.
 	PassphraseFile string `yaml:"passphrase_file"` // path of a file that holds one line
 	Unsealed       bool   `yaml:"unsealed"`        // whoever reads the disk has the keys
@@ -63,6 +66,11 @@ type file struct {
 	// How fast the notary reads the stream again, and on how many servers it must lie.
 	Scrub    pace `yaml:"scrub,omitempty"`
 	Replicas int  `yaml:"replicas,omitempty"`
+}
+
+type courier struct {
+	URL       string `yaml:"url"`
+	TokenFile string `yaml:"token_file"`
 }
 
 type pace struct {
@@ -212,6 +220,18 @@ func (s settings) seconds() ([]*second.Key, error) {
 	return keys, nil
 }
 
+// courier is the publisher to which a desk hands its receipts; nil: none is configured.
+func (s settings) courier() (desk.Publisher, error) {
+	if s.Publisher.URL == "" {
+		return nil, nil
+	}
+	token, err := keyfile.Token(s.Publisher.TokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: publisher: %w", err)
+	}
+	return publisher.NewClient(s.Publisher.URL, token), nil
+}
+
 // openings are the desk's opening keys that its configuration has.
 func (s settings) openings() ([]hpke.PrivateKey, error) {
 	if s.OpeningKeys == "" {
@@ -317,9 +337,13 @@ func serveDesk(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	courier, err := s.courier()
+	if err != nil {
+		return err
+	}
 	var pages *console.Console
 	d, err := desk.New(ctx, desk.Config{
-		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings,
+		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings, Publisher: courier,
 		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()
