@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/evidence"
@@ -13,6 +17,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/pkg/verdict"
 	"github.com/tripoint/tripoint/services/desk/journal"
+	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
 // ErrNoEvent says that a desk's journal has no event of an identifier.
@@ -20,14 +25,31 @@ var ErrNoEvent = errors.New("this desk has no such event")
 
 // Evidence makes a file that proves an event to somebody who has nothing else but the
 // charter, out of what a desk's journal holds. Of config it reads Country, Directory and
-// Charter. The desk may run meanwhile: its journal only grows. It makes none of an event
+// Charter. The desk may run meanwhile: its journal only grows. The file is put in the desk's list of exports. It makes none of an event
 // that was refused, nor of one that is not witnessed yet.
 func Evidence(ctx context.Context, config Config, id event.ID) ([]byte, error) {
 	file, err := proof(ctx, config, id)
+	if err == nil {
+		err = noteExport(ctx, config, id)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("desk %s: event %s: %w", config.Country, id, err)
 	}
 	return file, nil
+}
+
+// noteExport puts a file in the list that a recall's receipt counts from: no file leaves that is not on it.
+func noteExport(ctx context.Context, config Config, id event.ID) error {
+	path := filepath.Join(config.Directory, "keys.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil // a desk of before there was sealed content
+	}
+	ring, err := keyring.Open(ctx, path, config.Country)
+	if err != nil {
+		return err
+	}
+	err = ring.Exported(ctx, keyring.Export{Made: time.Now(), Person: "whoever runs the desk", Form: "evidence", Events: []event.ID{id}})
+	return errors.Join(err, ring.Close())
 }
 
 func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {

@@ -108,3 +108,19 @@ func TestEvidenceThatADeskDoesNotHave(t *testing.T) {
 		t.Errorf("looking for evidence has made a journal: %v", err)
 	}
 }
+
+// A file that leaves a desk is on its list: a receipt of a recall counts it.
+func TestEvidenceIsOnTheListOfExports(t *testing.T) {
+	w, d, directory := mirrored(t)
+	w.cosign("XB", w.checkpoint())
+	until(t, "two countries have cosigned", func() bool { return d.Status().WitnessedSize == 4 })
+	for range 2 {
+		_, err := w.evidence(directory, w.idOf(1))
+		must(t, err)
+	}
+	for id, want := range map[event.ID]uint64{w.idOf(1): 2, w.idOf(3): 0} {
+		files, err := d.ring.Exports(t.Context(), []event.ID{id})
+		must(t, err)
+		same(t, "exports", want, files)
+	}
+}
