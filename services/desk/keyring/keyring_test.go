@@ -171,6 +171,7 @@ func TestShutClosesWhatItsOriginatorSaidBefore(t *testing.T) {
 	same(t, "by another", text(1, theCase), reads(t, o, b.events[0], start)[0])
 	shut("XA", 5, Recalled, b.events[1])
 	same(t, "pieces went with a recall that came before", 0, isIn(raw(t, directory), wraps(b.record, b.events[1].ID)))
+	same(t, "a recall from before it is none of it", "erased", reads(t, o, b.events[1], start)[0])
 	taken := shut("XA", 20, Recalled, b.events[0])
 	same(t, "closed", []event.ID{b.events[0].ID}, taken.Closed)
 	same(t, "recalled", []string{"recalled", "recalled"}, reads(t, o, b.events[0], start))
