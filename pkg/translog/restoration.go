@@ -66,8 +66,10 @@ func (r Restoration) Marshal() ([]byte, error) {
 	return data, nil
 }
 
-// ParseRestoration reads what Marshal writes and nothing else. Its errors are *Malformed.
-func ParseRestoration(data []byte) (Restoration, error) {
+// ParseRestoration reads what Marshal writes and nothing else, as it lies at a log
+// index. What comes there or later cannot have been lost by then: who could say so would
+// have an excuse beforehand for whatever is withheld. Its errors are *Malformed.
+func ParseRestoration(index uint64, data []byte) (Restoration, error) {
 	m := &logv1.Restored{}
 	if err := proto.Unmarshal(data, m); err != nil {
 		return Restoration{}, malformed("not a restoration")
@@ -76,7 +78,10 @@ func ParseRestoration(data []byte) (Restoration, error) {
 		return Restoration{}, err
 	}
 	r := Restoration{Recovered: m.GetRecovered(), At: m.GetTime().AsTime()}
-	for _, lost := range m.GetLost() {
+	for i, lost := range m.GetLost() {
+		if lost.GetTo() > index {
+			return Restoration{}, malformed("range %d of what is lost goes up to %d, and the restoration lies at index %d", i, lost.GetTo(), index)
+		}
 		r.Lost = append(r.Lost, Range{From: lost.GetFrom(), To: lost.GetTo()})
 	}
 	if again, err := r.Marshal(); err != nil || !bytes.Equal(again, data) {

@@ -20,7 +20,7 @@ func TestRestorationThereAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseRestoration(data)
+		got, err := ParseRestoration(MaxSize, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestRestorationRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := ParseRestoration(data); !sameKind(err, &Malformed{}) {
+		if r, err := ParseRestoration(MaxSize, data); !sameKind(err, &Malformed{}) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
@@ -58,8 +58,21 @@ func TestRestorationRefuses(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"cut": good[:len(good)-1], "more": append(good, 0), "unknown field": append(good, 0x78, 1), "time twice": append(good, good...),
 	} {
-		if r, err := ParseRestoration(data); !sameKind(err, &Malformed{}) {
+		if r, err := ParseRestoration(MaxSize, data); !sameKind(err, &Malformed{}) {
 			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// A loss is said afterwards: not at its own place, nor before it.
+func TestRestorationOfWhatIsYetToCome(t *testing.T) {
+	data, err := Restoration{At: time.Unix(1, 0), Lost: []Range{{0, 1}, {3, 9}}}.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for index, ok := range map[uint64]bool{0: false, 1: false, 3: false, 8: false, 9: true, 10: true} {
+		if r, err := ParseRestoration(index, data); (err == nil) != ok || err != nil && !sameKind(err, &Malformed{}) {
+			t.Errorf("at index %d: %+v, %v", index, r, err)
 		}
 	}
 }
@@ -71,7 +84,7 @@ func FuzzParseRestoration(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ParseRestoration(data)
+		r, err := ParseRestoration(MaxSize, data)
 		if err != nil {
 			return
 		}

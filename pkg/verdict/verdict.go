@@ -73,7 +73,7 @@ func Judge(state registry.State, chains Chains, roots *event.Roots, index uint64
 	case registry.IsSubject(subject):
 		return judgeUpdate(state, index, subject, data), nil
 	case subject == translog.RestoredSubject:
-		return judgeRestored(state, data), nil
+		return judgeRestored(state, index, data), nil
 	}
 	refuse := func(code Code, format string, args ...any) (Judged, error) {
 		return Judged{Code: code, Reason: fmt.Sprintf(format, args...), State: state}, nil
@@ -121,8 +121,8 @@ func judgeUpdate(state registry.State, index uint64, subject string, data []byte
 	return Judged{Code: Accepted, Update: true, State: next}
 }
 
-func judgeRestored(state registry.State, data []byte) Judged {
-	restored, err := translog.ParseRestoration(data)
+func judgeRestored(state registry.State, index uint64, data []byte) Judged {
+	restored, err := translog.ParseRestoration(index, data)
 	if err != nil {
 		return Judged{Code: Undecodable, Reason: err.Error(), State: state}
 	}

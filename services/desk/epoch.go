@@ -25,7 +25,7 @@ func (m *mirror) turns(ctx context.Context, leaves *logv1.Leaves) (bool, error) 
 	}
 	var restored []uint64
 	for _, message := range common {
-		if _, err := translog.ParseRestoration(message.Data); err == nil && message.Subject == translog.RestoredSubject {
+		if _, err := translog.ParseRestoration(message.Index, message.Data); err == nil && message.Subject == translog.RestoredSubject {
 			restored = append(restored, message.Index)
 		}
 	}

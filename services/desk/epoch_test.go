@@ -3,6 +3,7 @@ package desk
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,4 +290,26 @@ func TestAnEventIsLostForGood(t *testing.T) {
 	next := w.say(border)
 	d.has(next)
 	same(t, "verdict on what follows the lost one", verdict.Gap, d.verdicts()[next])
+}
+
+// The hub says of messages that are still to come that they are lost, and withholds
+// them from one country: whatever it says, nothing is cosigned without them.
+func TestAdversary_L14_LossThatIsSaidBeforehand(t *testing.T) {
+	w, d, directory := mirrored(t)
+	must(t, d.stop())
+	excuse, err := translog.Restoration{Lost: []translog.Range{{From: 5, To: translog.MaxSize}}, At: time.Unix(1_700_000_000, 0)}.Marshal()
+	must(t, err)
+	index := w.publish(stream.Message{Subject: translog.RestoredSubject, Data: excuse})
+	w.consumer(stream.Events, "XC", []string{"reg.>", "hub.>", "evt.region.XB.>"})
+	d = w.start("XC", directory, func(*Config) {})
+	w.notarise()
+	d.hasCosigned(5)
+	d.has(index)
+	same(t, "verdict on the hub's word", verdict.Undecodable, d.verdicts()[index])
+	w.say(police)
+	d.has(w.say(border))
+	w.notarise()
+	d.alarmed(AlarmWithheld)
+	must(t, d.stop())
+	same(t, "newest cosigned size", uint64(5), slices.Max(w.cosigned("XC")))
 }

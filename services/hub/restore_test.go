@@ -186,7 +186,7 @@ func (l logged) holdsLog(t *testing.T, lost ...translog.Range) (h *hub.Hub, stop
 		t.Errorf("the log (-want +got):\n%s", diff)
 	}
 	said := got[len(want)]
-	restoration, err := translog.ParseRestoration(said.Data)
+	restoration, err := translog.ParseRestoration(said.Index, said.Data)
 	if err != nil || said.Index != 12 || said.Subject != translog.RestoredSubject || !restoration.At.Equal(restoredAt) {
 		t.Fatalf("message %d on %s says %+v, error %v", said.Index, said.Subject, restoration, err)
 	}

@@ -84,7 +84,7 @@ func (n *Notary) after(ctx context.Context, reader *stream.Reader, size uint64) 
 // lost reports whether m is the restoration that follows on a leaf whose message is
 // lost for good.
 func lost(m stream.Message, index uint64) bool {
-	restored, err := translog.ParseRestoration(m.Data)
+	restored, err := translog.ParseRestoration(m.Sequence-1, m.Data)
 	return err == nil && m.Subject == translog.RestoredSubject && m.Sequence == index+2 &&
 		slices.ContainsFunc(restored.Lost, func(r translog.Range) bool { return r.Has(index) })
 }

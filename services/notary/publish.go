@@ -216,7 +216,7 @@ func (n *Notary) take(ctx context.Context, p *publication, t *taken, messages []
 		}
 		t.hashes = append(t.hashes, translog.LeafHash(index, m.Subject, m.Data))
 		t.labels = append(t.labels, verdict.Label(m.Subject))
-		if restored, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+		if restored, err := translog.ParseRestoration(index, m.Data); err == nil && m.Subject == translog.RestoredSubject {
 			n.declared(index, restored)
 			t.epochs = append(t.epochs, index)
 		}

@@ -142,7 +142,7 @@ func (u *pursuit) turns(leaves *logv1.Leaves) bool {
 	var restored []uint64
 	for index := start; index < start+uint64(len(leaves.GetLabels())); index++ {
 		m := u.held[index+1]
-		if _, err := translog.ParseRestoration(m.Data); err == nil && m.Subject == translog.RestoredSubject {
+		if _, err := translog.ParseRestoration(index, m.Data); err == nil && m.Subject == translog.RestoredSubject {
 			restored = append(restored, index)
 		}
 	}

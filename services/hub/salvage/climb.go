@@ -203,7 +203,7 @@ func (l *Log) turn(index uint64, hash translog.Hash) {
 	if !ok || m.Subject != translog.RestoredSubject {
 		return
 	}
-	if _, err := translog.ParseRestoration(m.Data); err == nil {
+	if _, err := translog.ParseRestoration(index, m.Data); err == nil {
 		l.epochs = append(l.epochs, index)
 	}
 }

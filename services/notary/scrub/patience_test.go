@@ -276,10 +276,11 @@ func TestRestorationSettlesALoss(t *testing.T) {
 		lost    []translog.Range
 		stand   []Finding
 	}{
-		"all of it":      {translog.RestoredSubject, []translog.Range{{From: 10, To: 20}}, nil},
-		"a part":         {translog.RestoredSubject, []translog.Range{{From: 11, To: 12}, {From: 18, To: 25}}, []Finding{{Code: Lost, From: 10, To: 11}, {Code: Lost, From: 12, To: 18}}},
-		"something else": {translog.RestoredSubject, []translog.Range{{From: 30, To: 40}}, []Finding{{Code: Lost, From: 10, To: 20}}},
-		"not the hub":    {"evt.x", []translog.Range{{From: 10, To: 20}}, []Finding{{Code: Lost, From: 10, To: 20}}},
+		"all of it":       {translog.RestoredSubject, []translog.Range{{From: 10, To: 20}}, nil},
+		"a part":          {translog.RestoredSubject, []translog.Range{{From: 11, To: 12}, {From: 18, To: 25}}, []Finding{{Code: Lost, From: 10, To: 11}, {Code: Lost, From: 12, To: 18}}},
+		"something else":  {translog.RestoredSubject, []translog.Range{{From: 30, To: 40}}, []Finding{{Code: Lost, From: 10, To: 20}}},
+		"what is to come": {translog.RestoredSubject, []translog.Range{{From: 10, To: translog.MaxSize}}, []Finding{{Code: Lost, From: 10, To: 20}}},
+		"not the hub":     {"evt.x", []translog.Range{{From: 10, To: 20}}, []Finding{{Code: Lost, From: 10, To: 20}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

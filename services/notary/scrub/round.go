@@ -218,7 +218,7 @@ func (j *judgement) restored(m stream.Message) {
 	if m.Subject != translog.RestoredSubject {
 		return
 	}
-	restored, err := translog.ParseRestoration(m.Data)
+	restored, err := translog.ParseRestoration(m.Sequence-1, m.Data)
 	if err != nil {
 		return
 	}
