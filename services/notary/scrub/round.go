@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -53,7 +54,7 @@ func (s *Scrubber) round(ctx context.Context) error {
 	r.doubt, r.quiet = nil, 0
 	err := r.run(ctx)
 	if err == nil {
-		err = r.finish()
+		err = r.finish(ctx)
 	}
 	if err != nil {
 		s.reader = nil // it says where it is; what it was told is uncertain
@@ -71,7 +72,7 @@ func (s *Scrubber) begin(ctx context.Context) error {
 	s.current = nil
 	size, root := s.tree.Published()
 	if size == 0 {
-		return s.book.set(nil, Lost, Altered, Regrown, Store)
+		return s.book.set(nil, judged...)
 	}
 	standing, err := s.hub.Standing(ctx, stream.Events)
 	if err != nil {
@@ -299,9 +300,13 @@ func (r *round) valid() error {
 	return nil
 }
 
-// finish replaces what stood from the round before.
-func (r *round) finish() error {
+// finish replaces what stood from the round before, as far as this one has read.
+func (r *round) finish(ctx context.Context) error {
 	if err := r.valid(); err != nil {
+		return err
+	}
+	early, err := r.early(ctx)
+	if err != nil {
 		return err
 	}
 	if r.tree.size() == r.size && r.tree.root() != r.root && len(r.found) == 0 {
@@ -315,9 +320,39 @@ func (r *round) finish() error {
 		}
 		found = append(found, one.finding())
 	}
+	for _, f := range r.s.book.findings { // behind the end nobody has looked
+		if r.at < r.size && f.To > r.at && slices.Contains(judged, f.Code) && !slices.ContainsFunc(found, f.same) {
+			found = append(found, f)
+		}
+	}
 	r.s.mute = 0
 	r.s.log.Debug("the stream was read again", "messages", r.at, "took", time.Since(r.began), "faults", len(found))
-	return r.s.book.set(found, Lost, Altered, Regrown, Store)
+	if err := r.s.book.set(found, judged...); err != nil || !early {
+		return err
+	}
+	r.s.current = nil
+	return fmt.Errorf("the hub has shown the stream up to index %d alone, and says elsewhere that it goes on", r.at)
+}
+
+// judged are the codes of what a round finds.
+var judged = []string{Lost, Altered, Regrown, Store}
+
+// early reports whether the round ended before the tree although the stream does not: a
+// hub may say one thing to who reads, and another to who looks at the end. Three
+// rounds on end are no accident any more, and what it does not show is lost.
+func (r *round) early(ctx context.Context) (bool, error) {
+	if r.at >= r.size {
+		r.s.early = 0
+		return false, nil
+	}
+	last, err := r.s.last(ctx, r.size)
+	if err != nil || last <= r.at { // Look says so
+		return false, err
+	}
+	if r.s.early++; r.s.early >= 3 {
+		r.found.add(Lost, r.at, last)
+	}
+	return true, nil
 }
 
 // errMute says that the hub shows nothing from a place on, and nothing before it

@@ -67,6 +67,7 @@ type Scrubber struct {
 
 	current *round // under way; it outlives faults of the hub
 	mute    int    // tries in a row that ended at a place from which the hub showed nothing
+	early   int    // rounds in a row that the hub ended before the stream's end
 }
 
 // hub is the part of a connection that a scrubber uses.
