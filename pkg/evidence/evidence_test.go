@@ -48,7 +48,7 @@ func TestReport(t *testing.T) {
 	}, report.Witnesses)
 	text := report.String()
 	for _, words := range []string{
-		"This evidence holds.", w.charter().String(), "XB/border (border of XB)", "index 3", "XA, XB and XC could read", "Up to the end of what this file shows it was not revoked",
+		"This evidence holds.", w.charter().String(), `XB/border, an agency of XB that calls itself "border of XB", said this`, "index 3", "XA, XB and XC could read", "Up to the end of what this file shows it was not revoked",
 		"Countries that have witnessed that", "XC at 2025-02-12T09:33:00Z", `"siteId":"S-2"`,
 		"does not prove", "in the log at 2025-02-12T09:32:00Z at the latest", "as event 1 of the agency's chain",
 	} {

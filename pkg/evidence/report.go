@@ -57,6 +57,7 @@ type Section struct {
 	Bytes       int             `json:"bytes"`
 	Digest      string          `json:"digest"`            // SHA-256 of the content as it lies there
 	Content     json.RawMessage `json:"content,omitempty"` // of a clear one, where this program can read it
+	Unshown     int             `json:"unshown,omitempty"` // bytes of a clear one that Content leaves out
 }
 
 // Key is the key that the event was signed with.
@@ -129,7 +130,7 @@ func (v *verification) describe() Event {
 			section.Compartment = fmt.Sprintf("compartment %d", s.Compartment)
 		}
 		if !section.Sealed {
-			section.Content = content(s)
+			section.Content, section.Unshown = content(s)
 		}
 		described.Sections = append(described.Sections, section)
 	}
@@ -166,6 +167,9 @@ func (r Report) String() string {
 			fmt.Fprintf(text, "     in a form that this program cannot read\n")
 		default:
 			fmt.Fprintf(text, "     %s\n", plain(string(s.Content)))
+			if s.Unshown != 0 {
+				fmt.Fprintf(text, "     BUT: %d bytes of it are not shown: fields that this program does not know, or that stand there twice\n", s.Unshown)
+			}
 		}
 	}
 	fmt.Fprintf(text, "\nWhat it does not prove:\n")

@@ -24,7 +24,9 @@ var compartments = map[eventv1.Compartment]string{
 }
 
 // content is a clear section as JSON; nil where it is not what its compartment holds.
-func content(s event.Section) json.RawMessage {
+// unshown is how many bytes of it this leaves out: fields that this version does not
+// know, or that stand there twice.
+func content(s event.Section) (shown json.RawMessage, unshown int) {
 	var m proto.Message
 	switch s.Compartment {
 	case eventv1.Compartment_COMPARTMENT_CASE:
@@ -36,17 +38,17 @@ func content(s event.Section) json.RawMessage {
 	case eventv1.Compartment_COMPARTMENT_INTELLIGENCE:
 		m = &caseworkv1.IntelligenceSection{}
 	default:
-		return nil
+		return nil, 0
 	}
-	if proto.Unmarshal(s.Content, m) != nil {
-		return nil
+	if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(s.Content, m) != nil {
+		return nil, 0
 	}
 	data, err := protojson.Marshal(m)
 	compact := &bytes.Buffer{}
 	if err != nil || json.Compact(compact, data) != nil { // its spaces are not the same each time
-		return nil
+		return nil, 0
 	}
-	return compact.Bytes()
+	return compact.Bytes(), len(s.Content) - proto.Size(m)
 }
 
 // plain replaces what a terminal would act on, or what turns text around.
@@ -66,10 +68,10 @@ func plain(text string) string {
 func (r Report) proven() []string {
 	e, c := r.Event, r.Checkpoint
 	said := []string{
-		fmt.Sprintf("%s/%s (%s), an agency of %s, said this: event %s, of the kind %s, SHA-256 of the message %s. It is signed with the agency's key %s, over exactly these bytes.",
-			e.Country, e.Agency, plain(e.AgencyName), e.Country, e.ID, e.Kind, e.Message, r.Key.ID),
-		fmt.Sprintf("It lies in the log %q (%s) at index %d. There it was addressed to %s, which %s could read, and the agency was allowed to publish to it.",
-			plain(r.Log.Name), plain(r.Log.Origin), e.Index, e.Address, list(e.Readers)),
+		fmt.Sprintf("%s/%s, an agency of %s that calls itself %q, said this: event %s, of the kind %s, SHA-256 of the message %s. It is signed with the agency's key %s, over exactly these bytes.",
+			e.Country, e.Agency, e.Country, e.AgencyName, e.ID, e.Kind, e.Message, r.Key.ID),
+		fmt.Sprintf("It lies in the log that its founders called %q (%s) at index %d. There it was addressed to %s, which %s could read, and the agency was allowed to publish to it.",
+			r.Log.Name, plain(r.Log.Origin), e.Index, e.Address, list(e.Readers)),
 		fmt.Sprintf("The key was valid at that index: the registry gives it to this agency from index %d on. %s", r.Key.From, r.Key.since()),
 		fmt.Sprintf("The registry in this file is whole: it is all updates that applied below size %d, of which there are %d, and what the notary and the countries below have signed says that there was no other. No revocation, rotation or change of members up to there is left out.",
 			c.Size, c.Updates),
