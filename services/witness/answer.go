@@ -89,6 +89,9 @@ func (w *Witness) read(rw http.ResponseWriter, r *http.Request) ([]byte, error) 
 func (w *Witness) judge(r *record, s translog.Submission, head translog.TreeHead) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.remembers(r, s.Note); err != nil {
+		return nil, err
+	}
 	have := r.head
 	switch {
 	case s.Old > head.Size:

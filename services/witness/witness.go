@@ -8,7 +8,9 @@
 // crash in between leaves a tree that is known and not signed; the log asks again.
 //
 // A witness that has lost its directory must not go on under its key: it would sign
-// whatever is shown to it first. It gets a new key.
+// whatever is shown to it first. It gets a new key. Where its directory was set back it
+// cannot know that by itself: a log that has a later signature of it shows it that, and
+// from then on it signs nothing.
 package witness
 
 import (
@@ -53,9 +55,11 @@ type Witness struct {
 	now      func() time.Time
 	disk     disk.Maker // nil but in tests
 
-	logs map[string]*record // by origin; the map is not changed after New
+	directory string
+	logs      map[string]*record // by origin; the map is not changed after New
 
-	mu sync.Mutex // guards all records' heads and files: one judgement at a time
+	mu     sync.Mutex // guards all records' heads and files: one judgement at a time
+	forgot bool       // a signature of its own was shown that it does not know
 }
 
 // New opens what the witness has seen, and its port. A state that cannot be read is
@@ -68,7 +72,7 @@ func New(config Config) (*Witness, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	w := &Witness{signer: signer, log: config.Logger, now: time.Now}
+	w := &Witness{signer: signer, log: config.Logger, now: time.Now, directory: config.Directory}
 	if err := w.open(config); err != nil {
 		return nil, fmt.Errorf("witness: %w", errors.Join(err, w.close()))
 	}
@@ -81,6 +85,9 @@ func (w *Witness) open(config Config) error {
 	}
 	var err error
 	if w.lock, err = daemon.Lock(config.Directory); err != nil {
+		return err
+	}
+	if err := w.openForgotten(); err != nil {
 		return err
 	}
 	if w.logs, err = openRecords(config.Directory, config.Logs, w.signer.VKey()); err != nil {
