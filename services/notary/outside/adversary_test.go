@@ -2,6 +2,7 @@ package outside_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -79,5 +80,36 @@ func TestAdversary_L02_WitnessIsAhead(t *testing.T) {
 		if h.own(w) != nil {
 			t.Error("it is shown as cosigned")
 		}
+	}
+}
+
+// A witness goes on with an older directory, or an empty one. The log reminds it of what
+// it has cosigned, and asks for nothing less; the witness signs nothing any more.
+func TestAdversary_L06_WitnessThatForgot(t *testing.T) {
+	for name, empty := range map[string]bool{"a backup": false, "an empty directory": true} {
+		t.Run(name, func(t *testing.T) {
+			h, directory, backup := newHouse(t, "a"), t.TempDir(), t.TempDir()
+			w, closeDown := bodyIn(t, "one.example/w", directory)
+			stop := h.ask(w)
+			h.publish(5)
+			h.cosigned(5, w)
+			if !empty {
+				must(t, os.CopyFS(backup+"/copy", os.DirFS(directory)))
+			}
+			h.publish(9)
+			h.cosigned(9, w)
+			stop()
+			closeDown()
+			own := h.own(w)
+
+			w, _ = bodyIn(t, "one.example/w", backup+"/copy")
+			h.ask(w)
+			published := h.publish(12)
+			h.says("an outside witness has forgotten what it cosigned")
+			h.says("signs nothing more")
+			if note, err := os.ReadFile(filepath.Join(h.directory, "checkpoint")); err != nil || string(note) != string(published) || string(h.own(w)) != string(own) {
+				t.Errorf("it is shown as cosigned: %q, %v", note, err)
+			}
+		})
 	}
 }

@@ -3,8 +3,8 @@
 //
 // They never delay the log. A checkpoint is offered once it is published; each
 // witness is asked for the newest one alone, one request at a time, and one that is
-// slow or away costs nothing. What is known of a witness (its size) is in memory
-// only: it says so itself when it is asked.
+// slow or away costs nothing. A witness says itself what it has cosigned; where that is
+// less than what it is shown to have, it is reminded, and asked for nothing else.
 package outside
 
 import (
@@ -35,6 +35,8 @@ type shelf interface {
 	Tree(size uint64) tlog.HashReader
 	// Attach shows a cosignature of a note; for any goroutine.
 	Attach(note []byte, key translog.VKey, line []byte) error
+	// Cosigned is the newest note that was shown so; nil: none.
+	Cosigned(key translog.VKey) ([]byte, error)
 }
 
 // Config is what a circle of witnesses needs.
@@ -143,6 +145,8 @@ type asked struct {
 	address string
 	newest  chan offer // one at most
 	size    uint64     // that it has cosigned, as far as is known; run's alone
+
+	recalled bool // size began with what it is shown to have cosigned
 }
 
 // offer puts a checkpoint where run finds it: instead of another one, or where there is none.

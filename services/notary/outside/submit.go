@@ -19,6 +19,9 @@ const maxAnswer = 16 << 10
 // submit has one checkpoint cosigned, and shows the cosignature. A witness that has
 // another size than was thought says which, and is asked once more.
 func (w *asked) submit(ctx context.Context, o offer) error {
+	if err := w.recall(o); err != nil {
+		return err
+	}
 	for range 2 {
 		s, err := w.submission(o)
 		if err != nil {
@@ -39,6 +42,9 @@ func (w *asked) submit(ctx context.Context, o offer) error {
 			return w.config.Shelf.Attach(o.note, w.key, line)
 		case response.StatusCode == http.StatusConflict && kind == "text/x.tlog.size":
 			if err := w.adopt(o, body); err != nil {
+				return err
+			}
+			if err := w.remind(ctx, o); err != nil {
 				return err
 			}
 		case response.StatusCode == http.StatusConflict || response.StatusCode == http.StatusUnprocessableEntity:
@@ -114,10 +120,57 @@ func (w *asked) adopt(o offer, body []byte) error {
 		// soon as this one has grown as far.
 		return fmt.Errorf("it has cosigned %d leaves, and %d are published here", size, o.size)
 	}
-	if size < w.size {
-		w.config.Logger.Warn("an outside witness has forgotten what it cosigned", "witness", w.key.Name, "had", w.size, "has", size)
-	}
 	w.size = size
+	return nil
+}
+
+// had is the newest head that the witness is shown to have cosigned; the empty one
+// where there is none, or its file is damaged.
+func (w *asked) had() (head translog.TreeHead, note []byte, err error) {
+	if note, err = w.config.Shelf.Cosigned(w.key); err != nil || note == nil {
+		return head, nil, err
+	}
+	if head, err = translog.OpenTreeHead(note, []translog.VKey{w.key}); err != nil {
+		return translog.TreeHead{}, nil, nil
+	}
+	return head, note, nil
+}
+
+// recall begins with what the witness is shown to have cosigned: one that has lost
+// all would else be asked as if for the first time, and not notice.
+func (w *asked) recall(o offer) error {
+	if w.recalled {
+		return nil
+	}
+	had, _, err := w.had()
+	if err == nil && had.Size <= o.size {
+		w.size, w.recalled = had.Size, true
+	}
+	return err
+}
+
+// remind shows a witness that knows less than it has cosigned its own signature: its
+// state was set back, and it would as well cosign another tree. Whoever goes on all
+// the same is asked from there on.
+func (w *asked) remind(ctx context.Context, o offer) error {
+	had, note, err := w.had()
+	if err != nil || had.Size <= w.size || had.Size > o.size {
+		return err
+	}
+	w.config.Logger.Error("an outside witness has forgotten what it cosigned: it is no witness any more until it has a new key",
+		"witness", w.key.Name, "had", had.Size, "has", w.size)
+	proof, err := translog.ProveConsistency(w.size, had.Size, w.config.Shelf.Tree(o.size))
+	if err != nil {
+		return fmt.Errorf("the published tree: %w", err)
+	}
+	response, body, err := w.post(ctx, translog.Submission{Old: w.size, Proof: proof, Note: note})
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("it has cosigned %d leaves, says that it has %d, and was reminded: %w", had.Size, w.size, refused(response.StatusCode, body))
+	}
+	w.size = had.Size
 	return nil
 }
 

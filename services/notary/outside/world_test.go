@@ -199,21 +199,29 @@ func (h *house) until(lacking func() string) {
 // body starts a real witness of the log.
 func body(t *testing.T, name string) outside.Witness {
 	t.Helper()
+	w, _ := bodyIn(t, name, t.TempDir())
+	return w
+}
+
+// bodyIn is body with what the witness has in a directory. stop ends it before the test does.
+func bodyIn(t *testing.T, name, directory string) (asked outside.Witness, stop func()) {
+	t.Helper()
 	w, err := witness.New(witness.Config{
-		Name: name, Key: testKey(name), Directory: t.TempDir(), Listen: "127.0.0.1:0",
+		Name: name, Key: testKey(name), Directory: directory, Listen: "127.0.0.1:0",
 		Logs: []witness.Log{{Origin: origin, VKey: translog.NotaryVKey(origin, publicKey("log")).String()}},
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	return outside.Witness{URL: w.URL(), VKey: w.VKey().String()}
+	t.Cleanup(stop)
+	return outside.Witness{URL: w.URL(), VKey: w.VKey().String()}, stop
 }
 
 type syncBuffer struct {

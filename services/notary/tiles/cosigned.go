@@ -2,7 +2,10 @@ package tiles
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -47,4 +50,14 @@ func (d *Directory) Attach(note []byte, key translog.VKey, line []byte) error {
 	}
 	d.note = merged
 	return nil
+}
+
+// Cosigned is the newest note that a witness has cosigned, with its signature; nil
+// where there is none. It is for any goroutine.
+func (d *Directory) Cosigned(key translog.VKey) ([]byte, error) {
+	note, err := os.ReadFile(filepath.Join(d.path, "witness", key.ID()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return note, err
 }
