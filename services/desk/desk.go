@@ -89,6 +89,7 @@ type Desk struct {
 	records records
 	book    *chronicle
 	shelf   *shelf
+	files   *attachments
 	alarms  *alarms
 	conn    *stream.Conn
 	mirror  *mirror
@@ -138,7 +139,7 @@ func New(ctx context.Context, config Config) (*Desk, error) {
 		config.Freeze = defaultFreeze
 	}
 	d := &Desk{config: config, log: config.Logger, closed: map[string]bool{}, recovered: make(chan struct{})}
-	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openView, d.openMirror, d.openConsole} {
+	for _, step := range []func(context.Context) error{d.openFiles, d.openBook, d.openView, d.openMirror, d.openFilesOfEvents, d.openConsole} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("desk: %w", err), d.Close())
 		}

@@ -90,6 +90,11 @@ func (d *Desk) ringChanged(ctx context.Context, taken keyring.Taken) error {
 	if err := d.conceal(ctx, taken.Closed, taken.Mark); err != nil {
 		return err
 	}
+	if len(taken.Closed) > 0 && d.files != nil { // nil at the start: it sweeps when it is opened
+		if err := d.files.sweep(ctx); err != nil {
+			return err
+		}
+	}
 	if taken.Stale {
 		d.stale.notify()
 	}

@@ -29,9 +29,11 @@ type Config struct {
 	Status  func() Status
 	History History
 	Alarms  Alarms
-	Ring    Ring             // default: nothing was noted
-	Now     func() time.Time // default: time.Now
-	Logger  *slog.Logger     // default: discards; nothing about a person is logged
+	Ring    Ring // default: nothing was noted
+	// Attachments finds the files of an event; nil: there are none.
+	Attachments Attachments
+	Now         func() time.Time // default: time.Now
+	Logger      *slog.Logger     // default: discards; nothing about a person is logged
 }
 
 // Changes tells when the read model has changed. A notification may stand for
@@ -130,10 +132,14 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /sign-out", c.signOut)
 	mux.HandleFunc("GET /feed/live", c.live)
 	mux.HandleFunc("GET /alarms/{number}/{side}", c.evidence)
+	mux.HandleFunc("GET /events/{index}/attachments/{compartment}/{number}/file", c.takeAway)
 	for pattern, show := range map[string]page{
-		"/{$}":                c.now,
-		"/feed":               c.feed,
-		"/events/{index}":     c.event,
+		"/{$}":            c.now,
+		"/feed":           c.feed,
+		"/events/{index}": c.event,
+
+		"/events/{index}/attachments/{compartment}/{number}": c.attachment,
+
 		"/transfers":          c.transfers,
 		"/transfers/{id}":     c.transfer,
 		"/sites":              c.sites,

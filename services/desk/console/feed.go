@@ -174,6 +174,7 @@ type eventPage struct {
 	Name      string   // the agency's name in the registry
 	Sections  []liveSection
 	Content   content // of those beside the case section
+	Files     []linkedFile
 }
 
 func (c *Console) event(r *http.Request, current session) (response, error) {
@@ -204,6 +205,9 @@ func (c *Console) event(r *http.Request, current session) (response, error) {
 	if shown.Accepted {
 		shown.Sections = c.sections(found[0], current)
 		if shown.Content, err = c.contentOf(r, current, at); err != nil {
+			return response{}, err
+		}
+		if shown.Files, err = c.filesOf(r, current, at); err != nil {
 			return response{}, err
 		}
 	}
