@@ -24,18 +24,14 @@ type Store struct {
 	limit     int64 // bytes
 
 	mu   sync.Mutex // held while a chunk is entered or anything goes, so that what has gone does not come back
-	size int64
+	size int64      // at most: what was put twice is counted twice until it is measured again
 }
 
 // Open opens a cache in a directory, which is made when it is needed, of at most so many bytes.
 func Open(directory string, limit int64) (*Store, error) {
 	s := &Store{directory: directory, limit: limit}
-	kept, err := s.list()
-	if err != nil {
+	if _, err := s.list(); err != nil {
 		return nil, fmt.Errorf("opening the cache of attachments: %w", err)
-	}
-	for _, k := range kept {
-		s.size += k.size
 	}
 	return s, nil
 }
@@ -125,9 +121,10 @@ type chunk struct {
 	since time.Time
 }
 
-// list is all that is here, by event.
+// list is all that is here, by event, and measures it.
 func (s *Store) list() ([]chunk, error) {
 	var kept []chunk
+	s.size = 0
 	err := filepath.WalkDir(s.directory, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -145,7 +142,7 @@ func (s *Store) list() ([]chunk, error) {
 				k.name = event.Digest(name)
 			}
 		}
-		kept = append(kept, k)
+		kept, s.size = append(kept, k), s.size+k.size
 		return nil
 	})
 	return kept, err
