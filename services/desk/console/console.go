@@ -32,6 +32,7 @@ type Config struct {
 	Ring    Ring // default: nothing was noted
 	// Attachments finds the files of an event; nil: there are none.
 	Attachments Attachments
+	Control     Control          // default: no publisher is configured, and pages name the command to run instead
 	Now         func() time.Time // default: time.Now
 	Logger      *slog.Logger     // default: discards; nothing about a person is logged
 }
@@ -73,6 +74,7 @@ type Console struct {
 	config   Config
 	sessions *sessions
 	streams  *streams
+	drafts   *drafts
 	pages    *pages
 	assets   *assets
 	handler  http.Handler
@@ -105,6 +107,7 @@ func New(config Config) (*Console, error) {
 		config:   config,
 		sessions: newSessions(config.Country, config.Now),
 		streams:  newStreams(),
+		drafts:   newDrafts(),
 		pages:    pages,
 		assets:   assets,
 	}
@@ -133,6 +136,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /feed/live", c.live)
 	mux.HandleFunc("GET /alarms/{number}/{side}", c.evidence)
 	mux.HandleFunc("GET /events/{index}/attachments/{compartment}/{number}/file", c.takeAway)
+	mux.HandleFunc("POST /events/{index}/{action}", c.decide)
 	for pattern, show := range map[string]page{
 		"/{$}":            c.now,
 		"/feed":           c.feed,
@@ -159,6 +163,7 @@ func (c *Console) routes() http.Handler {
 		"/registry":           c.registry,
 		"/alarms":             c.alarms,
 
+		"/events/{index}/{action}": c.decision,
 		"/protection":              c.calendar,
 		"/protection/recalls":      c.recalls,
 		"/protection/recalls/{id}": c.recall,

@@ -72,3 +72,32 @@ func (c *Console) addRecord(r *http.Request, current session, said *content, ref
 	}
 	return nil
 }
+
+// addControl says what became of an event, and what this person may decide about it.
+func (c *Console) addControl(r *http.Request, current session, shown *eventPage) error {
+	if shown.EventID == "" || !current.works(inCase) {
+		return nil
+	}
+	known, found, err := c.eventBy(r.Context(), current, shown.EventID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		known = &casework.Event{}
+	}
+	for _, origin := range known.Origins {
+		if origin.Country == shown.Country && origin.Agency == shown.Entry.Agency {
+			shown.Erased = origin.Erased
+			for _, recall := range origin.Recalls {
+				shown.Recalls = append(shown.Recalls, casework.RecallRef(origin.Country, origin.Agency, recall))
+			}
+		}
+	}
+	if current.decides() && c.ours(shown.Entry) {
+		shown.Actions = actions
+		if shown.Erased {
+			shown.Actions = []string{"recall"}
+		}
+	}
+	return nil
+}

@@ -175,6 +175,9 @@ type eventPage struct {
 	Sections  []liveSection
 	Content   content // of those beside the case section
 	Files     []linkedFile
+	Actions   []string // that this person may decide on
+	Erased    bool     // its agency has
+	Recalls   []casework.Ref
 }
 
 func (c *Console) event(r *http.Request, current session) (response, error) {
@@ -210,6 +213,9 @@ func (c *Console) event(r *http.Request, current session) (response, error) {
 		if shown.Files, err = c.filesOf(r, current, at); err != nil {
 			return response{}, err
 		}
+	}
+	if err := c.addControl(r, current, &shown); err != nil {
+		return response{}, err
 	}
 	if closedCase(shown.Sections) {
 		shown.Summary = "" // it would be codes: the sections say it in words

@@ -351,3 +351,7 @@ func TestPagesThatAreFoldedAgainSaySo(t *testing.T) {
 		t.Errorf("who does not work there learns that something was taken out: status %d", code)
 	}
 }
+
+func closedFor(compartment, reason string) casework.Closed {
+	return casework.Closed{Compartment: compartment, Reason: reason}
+}

@@ -159,6 +159,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 	if current, ok := c.sessions.of(r); ok {
 		c.sessions.end(current.key)
+		c.drafts.forget(current.key)
 	}
 	c.sessions.setCookie(w, r, "")
 	c.send(w, r, session{}, response{template: "signed-out"})
