@@ -222,8 +222,12 @@ func (c *climber) add(batch translog.Batch, proof Proof) error {
 		if have.hash != hash {
 			return &Fork{Have: l.covering(index + 1), Got: proof}
 		}
-		if l.labels[have.label] == holding.Unknown {
+		switch {
+		case have.label == disputed || l.labels[label] == holding.Unknown:
+		case l.labels[have.label] == holding.Unknown:
 			have.label = label
+		case have.label != label:
+			have.label = disputed
 		}
 	}
 	if proof.Checkpoint.Size == l.Size() {

@@ -43,14 +43,15 @@ func (l *Log) epoch(index uint64) (epoch, end uint64) {
 
 func (l *Log) message(epoch, from, to uint64, note []byte) *logv1.Leaves {
 	leaves := &logv1.Leaves{Epoch: epoch, Start: from, Checkpoint: note}
-	places := map[uint32]uint32{}
+	places := map[string]uint32{}
 	for _, leaf := range l.leaves[from:to] {
 		leaves.Hashes = append(leaves.Hashes, leaf.hash[:]...)
-		place, ok := places[leaf.label]
+		label := l.labels[leaf.label]
+		place, ok := places[label]
 		if !ok {
 			place = uint32(len(leaves.Audiences))
-			places[leaf.label] = place
-			leaves.Audiences = append(leaves.Audiences, l.labels[leaf.label])
+			places[label] = place
+			leaves.Audiences = append(leaves.Audiences, label)
 		}
 		leaves.Labels = append(leaves.Labels, place)
 	}

@@ -40,6 +40,8 @@ type bringer struct {
 	places []int
 	labels map[string][]int
 	has    map[int]bool
+	tries  int  // of them at leaves without a message
+	cut    bool // these were too many
 }
 
 // took notes a stray as brought by this party too.

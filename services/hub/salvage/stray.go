@@ -61,8 +61,10 @@ func (l *Log) classify(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, by := range all {
-		l.try(by)
+	for _, labelled := range []bool{true, false} { // labels are not signed: first where they say, then everywhere
+		for _, by := range all {
+			l.try(by, labelled)
+		}
 	}
 	return nil
 }
@@ -118,19 +120,26 @@ func digestOf(m holding.Message) [sha256.Size]byte {
 
 // try looks whether what one party has brought is the leaf at another index, where
 // nobody has a message: a publisher that was not answered does not know where its
-// event lies.
-func (l *Log) try(by *bringer) {
-	tries := 0
+// event lies. labelled: only at leaves that are labelled as it is.
+func (l *Log) try(by *bringer, labelled bool) {
 	for at, present := range l.present {
 		if present || len(by.places) == 0 {
 			continue
 		}
 		index := uint64(at)
-		for _, place := range by.of(l.label(index)) {
-			if tries++; tries > l.limits.tries {
-				l.leftOut["messages of "+by.name+" that are on no leaf, and were not tried at all leaves: it has brought too many"] += uint64(len(by.places))
+		label := holding.Unknown
+		if labelled {
+			label = l.label(index)
+		}
+		for _, place := range by.of(label) {
+			if by.tries >= l.limits.tries {
+				if !by.cut {
+					l.leftOut["messages of "+by.name+" that are on no leaf, and were not tried at all leaves: it has brought too many"] += uint64(len(by.places))
+				}
+				by.cut = true
 				return
 			}
+			by.tries++
 			s := l.strays[place]
 			if translog.LeafHashOf(index, s.Subject, s.content) == l.leaves[index].hash {
 				l.present[at], l.found[index] = true, holding.Message{Index: index, Known: true, Subject: s.Subject, Data: s.Data}

@@ -117,6 +117,37 @@ func TestLeafFindsItsMessage(t *testing.T) {
 	w.finds(7, nil, joined.of(), source{"publishers", others}.of())
 }
 
+// Labels are not signed. Who brings others than the notary's hides for whom a lost
+// message was, and where a publisher's belongs: it is found all the same.
+func TestAdversary_L14_LabelsThatHideWhatIsLost(t *testing.T) {
+	w := told(t)
+	hostile := source{"desk XB", w.leaves(7, func(label string) string {
+		if label == "pair" {
+			return "region"
+		}
+		return label
+	})}
+	blind := w.desk("desk XC", 7, 7)
+	publisher := source{"publisher XB/border", []holding.Record{nowhere(w.messages[3]), nowhere(w.messages[6])}}
+	one := source{"publisher XB/border", publisher.records[:1]}
+	for name, c := range map[string]struct {
+		lost    []Range
+		sources []Source
+	}{
+		"hostile first":         {nil, []Source{hostile.of(), blind.of(), publisher.of()}},
+		"hostile last":          {nil, []Source{publisher.of(), blind.of(), hostile.of()}},
+		"nobody else's leaves":  {nil, []Source{hostile.with(blind.records[3:]...).of(), publisher.of()}},
+		"one of them, disputed": {[]Range{{6, 7, holding.Unknown}}, []Source{hostile.of(), blind.of(), one.of()}},
+		"and the other way":     {[]Range{{6, 7, holding.Unknown}}, []Source{blind.of(), hostile.of(), one.of()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := *w
+			w.t = t
+			w.finds(7, c.lost, c.sources...)
+		})
+	}
+}
+
 // FuzzSurvey: whatever one party brings, nothing of what another proves is lost, and
 // what comes out can be read by everybody.
 func FuzzSurvey(f *testing.F) {

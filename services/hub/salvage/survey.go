@@ -47,6 +47,10 @@ type leaf struct {
 	label uint32 // place in labels
 }
 
+// disputed is the place of the label of a leaf which two have labelled each in their
+// way. Nobody knows then for whom it is, and no third one decides that.
+const disputed = 0
+
 // claim is a note that somebody has brought, not verified yet.
 type claim struct {
 	by   string
@@ -61,7 +65,8 @@ func Survey(ctx context.Context, charter registry.Charter, sources ...Source) (*
 
 func survey(ctx context.Context, charter registry.Charter, bounds limits, sources []Source) (*Log, error) {
 	l := &Log{
-		limits: bounds, charter: charter, sources: sources, updates: map[uint64][]holding.Message{}, places: map[string]uint32{},
+		limits: bounds, charter: charter, sources: sources, updates: map[uint64][]holding.Message{},
+		labels: []string{disputed: holding.Unknown}, places: map[string]uint32{},
 		found: map[uint64]holding.Message{}, leftOut: map[string]uint64{}, state: registry.New(charter.Digest),
 	}
 	founding := holding.Message{Known: true, Subject: registry.FoundingSubject, Data: charter.Message}
