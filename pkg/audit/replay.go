@@ -41,6 +41,7 @@ type Replay struct {
 	outsider tally            // of a desk that is in no audience
 
 	next    uint64                   // log index of the next event
+	absent  []translog.Range         // below it, what the stream has not
 	waiting []leaf                   // events that no checkpoint covers yet, by rising index
 	seen    []seen                   // what publishers say they have seen, not compared yet
 	known   map[uint64]translog.Hash // the roots of all checkpoints
@@ -97,6 +98,9 @@ func (r *Replay) find(code string, index uint64, format string, args ...any) {
 func (r *Replay) Event(m Message) error {
 	if m.Sequence != r.next+1 {
 		r.find(FindingSequence, r.next, "stream sequence %d stands where %d should", m.Sequence, r.next+1)
+		if m.Sequence > r.next {
+			r.absent = append(r.absent, translog.Range{From: r.next, To: m.Sequence - 1})
+		}
 	}
 	if m.Sequence <= r.next {
 		return nil
@@ -317,6 +321,7 @@ func (r *Replay) Stray(subject string) {
 func (r *Replay) Finish() (Summary, error) {
 	s := &r.summary
 	r.compareSeen() // of events that came after the newest checkpoint
+	r.compareLost()
 	for _, left := range r.seen {
 		r.find(FindingSeen, left.index, "its publisher had verified %d leaves, more than the log has", left.Size)
 	}

@@ -24,12 +24,25 @@ func TestRestorationIsToldAndNoFinding(t *testing.T) {
 	w.goOn()
 	index := w.restored(translog.Range{From: 3, To: 5})
 	w.witness(epoch(1))
+	again := w.restored() // somebody had what the first time nobody brought
+	w.witness(epoch(2))
 	summary := w.finds()
-	same(t, "restorations", []audit.Restoration{{
-		Index: index, Time: time.Unix(1_700_000_000, 0).UTC(), Recovered: 5, Lost: []translog.Range{{From: 3, To: 5}},
-	}}, summary.Restorations)
+	at := time.Unix(1_700_000_000, 0).UTC()
+	same(t, "restorations", []audit.Restoration{
+		{Index: index, Time: at, Recovered: 5, Lost: []translog.Range{{From: 3, To: 5}}}, {Index: again, Time: at, Recovered: 5, Lost: []translog.Range{}},
+	}, summary.Restorations)
 	same(t, "missing", uint64(2), summary.Restorations[0].Missing())
-	same(t, "events of a desk", index+1, summary.Desks["XA"].Events)
+	same(t, "events of a desk", again+1, summary.Desks["XA"].Events)
+}
+
+// The hub has lost nothing, and says so of events that it keeps from some country: its
+// desk would go on without them.
+func TestAdversary_L14_LossThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	w.goOn()
+	w.restored(translog.Range{From: 2, To: 3}, translog.Range{From: 5, To: 7})
+	w.witness(epoch(1))
+	w.finds(at(audit.FindingExcuse, 2), at(audit.FindingExcuse, 5))
 }
 
 func TestEpochIsThatOfTheRestorations(t *testing.T) {

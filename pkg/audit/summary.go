@@ -48,6 +48,28 @@ func restorationOf(index uint64, r translog.Restoration) Restoration {
 	return Restoration{Index: index, Time: r.At, Recovered: r.Recovered, Lost: append([]translog.Range{}, r.Lost...)}
 }
 
+// compareLost holds the hub's newest word on what it has lost against the stream: a
+// desk lets pass what is said to be lost, so who says it of what is there may withhold
+// it. What an earlier word says may have come back since.
+func (r *Replay) compareLost() {
+	all := r.summary.Restorations
+	if len(all) == 0 {
+		return
+	}
+	newest := all[len(all)-1]
+	for _, lost := range newest.Lost {
+		index := lost.From
+		for _, hole := range r.absent {
+			if hole.Has(index) {
+				index = hole.To
+			}
+		}
+		if index < lost.To {
+			r.find(FindingExcuse, index, "the restoration at index %d says that this message is lost, and the stream has it", newest.Index)
+		}
+	}
+}
+
 // Checkpoint is a log size and its root in hexadecimal.
 type Checkpoint struct {
 	Size uint64 `json:"size"`
@@ -88,5 +110,6 @@ const (
 	FindingFork        = "fork"        // two checkpoints of one size
 	FindingRegistry    = "registry"    // a signed checkpoint that names another registry than the stream's updates make
 	FindingCosignature = "cosignature" // a cosignature that does not hold, or of a size that was not published
+	FindingExcuse      = "excuse"      // the hub says that it has lost a message for good, and the stream has it
 	FindingSeen        = "seen"        // a publisher was shown another log
 )
