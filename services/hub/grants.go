@@ -122,7 +122,7 @@ func (t *tenancy) addRegistrar(member *account, m registry.Member) {
 }
 
 // addPublisher lets an agency with a valid key publish to the addresses that are
-// open to its country, and nothing else. That of a suspended country is left with
+// open to its country, key records also to what it reads, and nothing else. That of a suspended country is left with
 // what it reads: the registry, and what lies in its agency's name, so that it knows
 // what every reader made of it. One without a valid key may not connect.
 func (t *tenancy) addPublisher(member *account, state registry.State, a registry.Agency) {
@@ -135,10 +135,14 @@ func (t *tenancy) addPublisher(member *account, state registry.State, a registry
 	publisher.may(own("evt.", "*"), own("key.", "*"), own("file.", "*"))
 	for _, id := range state.AudiencesOf(a.Country) { // none for a suspended country
 		audience, _ := state.Audience(id)
-		for _, prefix := range []string{"evt.", "key.", "file."} {
+		for _, prefix := range []string{"evt.", "file."} {
 			subject := own(prefix, audience.Address())
 			publisher.grants = append(publisher.grants, grant{subject: subject, local: subject, answers: oneAnswer})
 		}
+	}
+	for _, address := range openTo(state, a.Country) {
+		subject := own("key.", address)
+		publisher.grants = append(publisher.grants, grant{subject: subject, local: subject, answers: oneAnswer})
 	}
 	t.readsRegistry(&publisher)
 	member.users = append(member.users, publisher)
@@ -153,6 +157,15 @@ func (t *tenancy) readsRegistry(u *user) {
 		filters = append(filters, u.own)
 	}
 	t.reads(u, consumer{stream.Events, u.name, filters}, consumer{stream.Log, u.name, []string{"log.>"}})
+}
+
+// openTo are the addresses that an active country reads: its agencies' key records may
+// lie there. What was said to one that has closed since is erased there too.
+func openTo(state registry.State, country string) []string {
+	if m, _ := state.Member(country); m.Status != registry.Active {
+		return nil
+	}
+	return state.Reads(country)
 }
 
 // farewell is a tenancy between two: those who may not connect any more may still

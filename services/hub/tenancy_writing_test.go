@@ -1,13 +1,17 @@
 package hub_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	"github.com/tripoint/tripoint/services/hub"
 )
@@ -173,5 +177,55 @@ func TestAdversary_T06_AnothersKeyRecordOverwritten(t *testing.T) {
 		if h.Subject == "key.region.XA.police.batch" && h.Data != "replaced" {
 			t.Errorf("its own record is still %q", h.Data)
 		}
+	}
+}
+
+// T06: as a publisher puts its records, one's own is replaced where it lies, for life, and
+// another's is neither replaced nor told of. What was said to an address that has closed can still be erased.
+func TestAdversary_T06_RecordPutInPlaceOfAnothers(t *testing.T) {
+	t.Parallel()
+	w := found(t)
+	police, other := dial(t, w.Hub, stream.PublisherUser("XA", "police")), dial(t, w.Hub, stream.PublisherUser("XB", "police"))
+	const own, foreign = "key.pair.XA.police.batch", "key.pair.XB.police.batch"
+	var first uint64
+	until(t, "a record is put", func() bool {
+		sequence, err := police.PutRecord(t.Context(), own, []byte("one"), 0, time.Hour)
+		first = sequence
+		return err == nil
+	})
+	until(t, "another's record is put", func() bool {
+		_, err := other.PutRecord(t.Context(), foreign, []byte("theirs"), 0, time.Hour)
+		return err == nil
+	})
+	var there *stream.Occupied
+	if _, err := police.PutRecord(t.Context(), own, []byte("one"), 0, time.Hour); !errors.As(err, &there) || there.Sequence != first {
+		t.Errorf("the same again: %v, want that message %d is there", err, first)
+	}
+	bounded, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	there = nil
+	if _, err := police.PutRecord(bounded, foreign, []byte("overwritten"), 0, time.Hour); err == nil || errors.As(err, &there) {
+		t.Errorf("another's: %v, want no answer at all", err)
+	}
+	w.submit(registrytest.Join("pair", "XC"), "root XA", "root XB", "root XC") // pair has another address now
+	second, err := police.PutRecord(t.Context(), own, []byte("two"), first, 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func() map[string]string {
+		all := map[string]string{}
+		for _, h := range w.holds() {
+			if strings.HasPrefix(h.Subject, "key.") {
+				all[h.Subject] = h.Data
+			}
+		}
+		return all
+	}
+	if got := held(); got[own] != "two" || got[foreign] != "theirs" {
+		t.Errorf("the hub holds %v", got)
+	}
+	until(t, "the record's life is over", func() bool { return held()[own] == "" })
+	if _, err := police.PutRecord(t.Context(), own, []byte("three"), second, time.Hour); !errors.As(err, &there) || there.Sequence != 0 {
+		t.Errorf("after what is gone: %v, want that there is none", err)
 	}
 }
