@@ -162,7 +162,7 @@ func prepare(config Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{config: config, patience: defaultPatience, freeze: defaultFreeze, clear: desksOpenNothing}
+	p := &Publisher{config: config, patience: defaultPatience, freeze: defaultFreeze}
 	for _, signer := range []crypto.Signer{config.Key, config.NextKey} {
 		if signer == nil {
 			continue
@@ -180,9 +180,6 @@ func prepare(config Config) (*Publisher, error) {
 	p.troubles.logger = config.Logger
 	return p, p.checkKeys(state)
 }
-
-// desksOpenNothing has sections go out in clear until desks open sealed ones.
-const desksOpenNothing = true
 
 // defaultPatience is long for a link that works and short for people who wait.
 const defaultPatience = 10 * time.Second

@@ -116,7 +116,6 @@ func run(t testing.TB, config Config, between ...func(*Publisher)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.clear = false
 	for _, change := range between {
 		change(p)
 	}
