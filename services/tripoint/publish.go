@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -27,7 +26,7 @@ const (
 )
 
 func publishCommand() *cobra.Command {
-	var url, tokenFile, data, as string
+	var to reach
 	command := &cobra.Command{
 		Use:   "publish FILE...",
 		Short: "Hand reports to a publisher: JSON lines, one report a line; - is stdin",
@@ -36,7 +35,7 @@ func publishCommand() *cobra.Command {
 			"accepted together or not at all; the same file may be given again.",
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, files []string) error {
-			client, err := dial(url, tokenFile, data, as)
+			client, err := to.dial()
 			if err != nil {
 				return err
 			}
@@ -48,11 +47,7 @@ func publishCommand() *cobra.Command {
 			return nil
 		},
 	}
-	flags := command.Flags()
-	flags.StringVar(&url, "publisher", "", "URL of the publisher")
-	flags.StringVar(&tokenFile, "token-file", "", "file with the publisher's bearer token")
-	flags.StringVar(&data, "data", "pilot-data", "data directory of a running pilot, instead of --publisher")
-	flags.StringVar(&as, "as", "", "the agency of the pilot to speak as, for example TH/immigration")
+	to.flags(command.Flags())
 	return command
 }
 
@@ -132,11 +127,7 @@ func (p *portion) send(ctx context.Context, client publisherv1connect.PublisherS
 func send(ctx context.Context, client publisherv1connect.PublisherServiceClient, reports []*caseworkv1.Report, out io.Writer) error {
 	response, err := client.Publish(ctx, &publisherv1.PublishRequest{Reports: reports})
 	if err != nil {
-		var answer *connect.Error
-		if errors.As(err, &answer) {
-			return errors.New(answer.Message())
-		}
-		return err
+		return inWords(err)
 	}
 	encoder := json.NewEncoder(out)
 	for _, accepted := range response.GetAccepted() {

@@ -132,6 +132,7 @@ func serveCommands() []*cobra.Command {
 		}
 		if role.name == "publisher" {
 			parent.AddCommand(attachCommand())
+			parent.AddCommand(publisherCommands()...)
 		}
 		if role.name == "desk" {
 			people.flags(serve, "officer")
