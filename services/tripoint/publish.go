@@ -47,7 +47,7 @@ func publishCommand() *cobra.Command {
 			return nil
 		},
 	}
-	to.flags(command.Flags())
+	to.flags(command)
 	return command
 }
 

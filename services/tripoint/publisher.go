@@ -8,7 +8,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -18,7 +17,8 @@ import (
 // reach says how a command reaches a publisher.
 type reach struct{ url, tokenFile, data, as string }
 
-func (r *reach) flags(flags *pflag.FlagSet) {
+func (r *reach) flags(command *cobra.Command) {
+	flags := command.Flags()
 	flags.StringVar(&r.url, "publisher", "", "URL of the publisher")
 	flags.StringVar(&r.tokenFile, "token-file", "", "file with the publisher's bearer token")
 	flags.StringVar(&r.data, "data", "pilot-data", "data directory of a running pilot, instead of --publisher")
@@ -62,7 +62,7 @@ func eraseCommand() *cobra.Command {
 			return nil
 		},
 	}
-	to.flags(command.Flags())
+	to.flags(command)
 	command.Flags().StringVar(&reason, "reason", "", "why, for those who read the events; nothing of their content")
 	_ = command.MarkFlagRequired("reason") // the flag is there
 	return command
@@ -74,8 +74,9 @@ type control struct {
 	audience, retention, purpose, reason, key string
 }
 
-func (c *control) flags(flags *pflag.FlagSet) {
-	c.to.flags(flags)
+func (c *control) flags(command *cobra.Command) {
+	c.to.flags(command)
+	flags := command.Flags()
 	flags.StringVar(&c.audience, "audience", "", "the audience that the events were said to")
 	flags.StringVar(&c.retention, "retention", "", "the retention class of what is said now")
 	flags.StringVar(&c.purpose, "purpose", "", "a purpose of the audience")
@@ -108,7 +109,7 @@ func recallCommand() *cobra.Command {
 			}}})
 		},
 	}
-	c.flags(command.Flags())
+	c.flags(command)
 	command.Flags().StringVar(&id, "id", "", "the agency's own identifier of this recall")
 	command.Flags().StringVar(&deadline, "deadline", "", "until when receipts are due, for example 2025-03-01T12:00:00+07:00")
 	return required(command, "audience", "retention", "purpose", "reason", "id", "deadline")
@@ -128,7 +129,7 @@ func reviewEventsCommand() *cobra.Command {
 			}}})
 		},
 	}
-	c.flags(command.Flags())
+	c.flags(command)
 	command.Flags().StringVar(&date, "date", "", "the next review, for example 2026-02-12")
 	return required(command, "audience", "retention", "purpose", "reason", "date")
 }
