@@ -23,9 +23,15 @@ func TestAdversary_S01_FlippedBitIsFoundByTheAudit(t *testing.T) {
 			if err := os.CopyFS(data, os.DirFS(sound)); err != nil {
 				t.Fatal(err)
 			}
-			// The copy is for all to read, and such a key is refused.
-			if err := os.Chmod(filepath.Join(data, "hub", "keys", "broker.key"), 0o600); err != nil {
-				t.Fatal(err)
+			// The copy is for all to read, and such keys are refused.
+			keys, err := filepath.Glob(filepath.Join(data, "*", "*", "*", "*.key"))
+			if err != nil || len(keys) == 0 {
+				t.Fatalf("%d keys of desks, error %v", len(keys), err)
+			}
+			for _, key := range append(keys, filepath.Join(data, "hub", "keys", "broker.key")) {
+				if err := os.Chmod(key, 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			blocks, err := filepath.Glob(filepath.Join(data, "hub", "streams", "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
 			if err != nil || len(blocks) == 0 {

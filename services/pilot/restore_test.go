@@ -1,7 +1,6 @@
 package pilot_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -278,26 +277,6 @@ func unwitnessed(t *testing.T, data, country, agency string) []stream.Message {
 		t.Fatalf("%d events wait in the outbox, error %v", len(all), err)
 	}
 	return all
-}
-
-// isStored looks for reports among the accepted events of the hub's stream.
-func isStored(t *testing.T, data string, keys ...string) {
-	t.Helper()
-	found := map[string]int{}
-	without(t, data, nil, func(ctx context.Context, h *house) {
-		for _, m := range h.stored(ctx) {
-			for _, key := range keys {
-				if bytes.Contains(m.Data, []byte(key)) {
-					found[key]++
-				}
-			}
-		}
-	})
-	for _, key := range keys {
-		if found[key] == 0 {
-			t.Errorf("%s was accepted and is not in the log", key)
-		}
-	}
 }
 
 // The broker throws away what it cannot read of a block with one flipped bit. What
