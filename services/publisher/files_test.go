@@ -279,7 +279,11 @@ func TestAdversary_P01_KilledInTheMiddleOfAFile(t *testing.T) {
 	}
 	state := second.hand(request, text, len(text))
 	promised := second.publish(report("a", attached(state.GetAttachment())))
-	<-died
+	select {
+	case <-died:
+	case <-patient(t).Done():
+		t.Fatal("the file does not go out")
+	}
 	copied = image(t, copied)
 	if got := w.events(); got != 1 {
 		t.Errorf("%d messages are on the hub before the file is", got)
