@@ -54,6 +54,10 @@ type Config struct {
 	// Publisher hands this desk's receipts of recalls to an agency of its country; nil: they wait.
 	Publisher Publisher
 
+	// Voice reaches the publisher of an agency of this country, for what officers decide at
+	// the console about events of that agency; nil, or a nil answer: none is configured.
+	Voice func(agency string) Voice
+
 	// Console makes the pages; nil: none are served. It is called once, before
 	// New returns, and may keep the desk.
 	Console func(*Desk) (http.Handler, error)

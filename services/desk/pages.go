@@ -12,7 +12,7 @@ func (d *Desk) Pages() (*console.Console, error) {
 	return console.New(console.Config{
 		Country: d.config.Country, State: d.State, Reader: d.Reader(), Changes: d.Live(), Logger: d.log, History: d.book.history,
 		Status: func() console.Status { return console.Status(d.Status()) }, Alarms: d.allAlarms, Ring: ringPages{d.ring},
-		Attachments: d.files.list,
+		Attachments: d.files.list, Control: control{d},
 	})
 }
 

@@ -245,7 +245,13 @@ func (p *Pilot) openDesk(ctx context.Context, country string) (daemon.Role, erro
 	opened, err := desk.New(ctx, desk.Config{
 		Country: country, Directory: p.layout.desk(country), Charter: p.charter, MirrorKey: key, OpeningKeys: openings,
 		Publisher: courier{&p.parties, country},
-		Stream:    p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
+		Voice: func(agency string) desk.Voice {
+			if client, ok := p.parties.client(voice{country, agency}); ok {
+				return client
+			}
+			return nil
+		},
+		Stream: p.layout.connection(p.hub.URL(), stream.DeskUser(country)), Listen: loopback,
 		Logger: p.log.With("role", "desk "+country),
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()

@@ -33,7 +33,12 @@ func play(t *testing.T, data string, story func(context.Context, *pilot.Pilot)) 
 		if err := p.Settle(ctx); err != nil {
 			return err
 		}
-		story(ctx, p)
+		told := make(chan struct{})
+		go func() { // which a failure ends, and not the pilot
+			defer close(told)
+			story(ctx, p)
+		}()
+		<-told
 		return pilot.ErrDone
 	})
 	if err != nil {
@@ -137,13 +142,15 @@ type reader struct {
 // everyPage is where an officer may look.
 var everyPage = []string{"/", "/feed", "/transfers", "/sites", "/measures", "/commitments", "/groups", "/repatriations", "/people", "/about"}
 
-func as(t *testing.T, p *pilot.Pilot, country string) *reader {
+func as(t *testing.T, p *pilot.Pilot, country string) *reader { return inRole(t, p, country, "officer") }
+
+func inRole(t *testing.T, p *pilot.Pilot, country, role string) *reader {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	officer, err := console.OfficerOf("officer")
+	officer, err := console.OfficerOf(role)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/second"
 	"github.com/tripoint/tripoint/pkg/stream"
+	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
 	"github.com/tripoint/tripoint/services/desk"
 	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/hub"
@@ -222,7 +223,7 @@ func (s settings) seconds() ([]*second.Key, error) {
 }
 
 // courier is the publisher to which a desk hands its receipts; nil: none is configured.
-func (s settings) courier() (desk.Publisher, error) {
+func (s settings) courier() (publisherv1connect.PublisherServiceClient, error) {
 	if s.Publisher.URL == "" {
 		return nil, nil
 	}
@@ -343,8 +344,12 @@ func serveDesk(ctx context.Context, s settings) error {
 		return err
 	}
 	var pages *console.Console
+	var voice func(string) desk.Voice
+	if courier != nil {
+		voice = func(string) desk.Voice { return courier }
+	}
 	d, err := desk.New(ctx, desk.Config{
-		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings, Publisher: courier,
+		Country: s.Country, Directory: s.Directory, Charter: s.charter, MirrorKey: key, NextMirrorKey: next, OpeningKeys: openings, Publisher: courier, Voice: voice,
 		Stream: s.stream(stream.DeskUser(s.Country)), Listen: s.Listen, Logger: s.log,
 		Console: func(d *desk.Desk) (http.Handler, error) {
 			pages, err = d.Pages()
