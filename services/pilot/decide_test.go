@@ -99,7 +99,7 @@ func TestOfficersDecideAtTheConsole(t *testing.T) {
 		protection.decides(reported, "erase", url.Values{"reason": {"asked for by the person (invented)"}})
 		for _, r := range []*reader{protection, abroad} {
 			r.comesToSee("/events/"+reported, "identity sealed: its agency has erased the key")
-			r.comesToSee("/people/P-0001", "screened") // the other event of this person stands
+			r.comesToSee("/people/P-0001", "Screening found") // the other event of this person stands
 			if strings.Contains(r.get("/people/P-0001"), name) {
 				t.Errorf("%s still shows the name that was erased", r.url)
 			}
