@@ -228,5 +228,32 @@ func protectionInABrowser(t *testing.T, tab context.Context) {
 	if loaded := ask[string](t, tab, `[...`+entry+`.querySelectorAll(".chip.section")].map(e => e.dataset.state + "=" + e.innerText).join("; ")`); loaded != live {
 		t.Errorf("live an entry reads %q, loaded again %q", live, loaded)
 	}
+	decideInABrowser(t, tab, server.URL, c)
 	do(t, tab, chromedp.Navigate(server.URL+"/about")) // the server closes once the stream has ended
+}
+
+// decideInABrowser recalls an event with the keyboard alone: the form is loaded again on the way, and sent
+// once more than it should be.
+func decideInABrowser(t *testing.T, tab context.Context, url string, c *Console) {
+	publisher := &control{}
+	c.config.Control = publisher
+	for _, width := range []int64{1280, 390} {
+		do(t, tab, chromedp.EmulateViewport(width, 844), chromedp.Navigate(url+linkFor(t, c, "protection")))
+		pagesFit(t, tab, url, []string{"/events/1", "/events/1/review", "/events/1/recall", "/events/1/erase", "/events/1/release"})
+		do(t, tab, chromedp.EmulateViewport(width, 844), chromedp.Navigate(url+"/events/1/erase"),
+			chromedp.Focus(chromedp.CSS("#reason")), chromedp.KeyEvent("asked for by the person\t\r"), chromedp.WaitVisible(chromedp.CSS(`button[value="confirm"]`)))
+		if got := ask[string](t, tab, "document.querySelector('main').innerText"); !strings.Contains(got, "asked for by the person") || !strings.Contains(got, "cannot be reached") {
+			t.Errorf("at %d px the page to confirm reads %q", width, got)
+		}
+		if wide := ask[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
+			t.Errorf("the page to confirm at %d px is %d px wide: %s", width, wide, ask[string](t, tab, widest))
+		}
+		do(t, tab, chromedp.Reload(), chromedp.Focus(chromedp.CSS(`button[value="confirm"]`)), chromedp.KeyEvent("\r"))
+		until(t, tab, `document.querySelector("[role=status]") !== null && document.querySelector("[role=status]").innerText.startsWith("Decided.")`)
+		do(t, tab, chromedp.Reload())
+	}
+	want := "erase police " + idAt(1) + ": asked for by the person"
+	if got := publisher.all(); len(got) != 2 || got[0] != want || got[1] != want {
+		t.Errorf("decided %q, want twice %q", got, want)
+	}
 }
