@@ -1,8 +1,12 @@
 // Package console is the desk's web console: pages for officers, rendered on
 // the server from the read model, and a live feed.
 //
-// It only reads. Everything that an agency wrote is shown as that agency's
-// claim, as text and never as markup. Pages work without JavaScript; the one
+// It reads, through a reader that knows in which compartments a session works: what lies in
+// another one is on no page, and each section of an event says whether it is open, for whom it
+// is sealed, or why this desk cannot open it. What officers decide about events of their own country it hands to
+// the agency's publisher, and keeps no decision itself.
+//
+// Everything that an agency wrote is shown as that agency's claim, as text and never as markup. Pages work without JavaScript; the one
 // script follows the live feed. The content security policy allows nothing but
 // the console's own files.
 package console
