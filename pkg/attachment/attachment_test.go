@@ -230,7 +230,7 @@ func TestKeysAreNotPrinted(t *testing.T) {
 			t.Errorf("a key in %q", shown)
 		}
 	}
-	if attachment.NewKey() == attachment.NewKey() {
+	if one, other := attachment.NewKey(), attachment.NewKey(); one == other {
 		t.Error("one key twice")
 	}
 }
