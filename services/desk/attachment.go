@@ -64,7 +64,7 @@ func (f *attachments) of(ctx context.Context, index uint64) (all []attached, e e
 	if err != nil {
 		return nil, e, nil // the journal has changed since the view was folded
 	}
-	key, ok := f.desk.State().Key(unverified.KeyID())
+	key, ok := f.desk.registry().Key(unverified.KeyID()) // the journal's: the view's is told after its rows are there
 	if !ok {
 		return nil, e, nil
 	}

@@ -208,7 +208,7 @@ func TestAdversary_T06_RecordPutInPlaceOfAnothers(t *testing.T) {
 		t.Errorf("another's: %v, want no answer at all", err)
 	}
 	w.submit(registrytest.Join("pair", "XC"), "root XA", "root XB", "root XC") // pair has another address now
-	second, err := police.PutRecord(t.Context(), own, []byte("two"), first, 2*time.Second)
+	second, err := police.PutRecord(t.Context(), own, []byte("two"), first, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +224,12 @@ func TestAdversary_T06_RecordPutInPlaceOfAnothers(t *testing.T) {
 	if got := held(); got[own] != "two" || got[foreign] != "theirs" {
 		t.Errorf("the hub holds %v", got)
 	}
+	third, err := police.PutRecord(t.Context(), own, []byte("three"), second, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
 	until(t, "the record's life is over", func() bool { return held()[own] == "" })
-	if _, err := police.PutRecord(t.Context(), own, []byte("three"), second, time.Hour); !errors.As(err, &there) || there.Sequence != 0 {
+	if _, err := police.PutRecord(t.Context(), own, []byte("four"), third, time.Hour); !errors.As(err, &there) || there.Sequence != 0 {
 		t.Errorf("after what is gone: %v, want that there is none", err)
 	}
 }

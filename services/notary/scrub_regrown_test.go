@@ -173,7 +173,7 @@ func TestAdversary_S04_WeakenedSettingsAreFound(t *testing.T) {
 	weaken(stream.Keys, func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 5 })
 	weakened := scrub.Finding{Code: scrub.Weakened}
 	h.finds(weakened, weakened, weakened)
-	h.says("max_age of stream EVENTS is 86400000000000 and must be unset", "republish of stream LOG", "max_msgs_per_subject of stream KEYS is 5 and must be 1")
+	h.says("max_age of stream EVENTS is 86400000000000 and must be unset", "republish of stream LOG", "max_msgs_per_subject of stream KEYS is 5 and must be -1")
 	must(t, h.stop())
 	h.notarise()
 	h.keepsFinding(weakened, weakened, weakened)

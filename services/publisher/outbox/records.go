@@ -29,10 +29,7 @@ func RecordOf(subject string, r seal.Record) Record {
 
 // putRecords keeps new records beside the envelopes of their batches.
 func putRecords(tx *sql.Tx, records []Record, signed []Envelope) error {
-	type span struct {
-		audience    string
-		first, last int64
-	}
+	type span struct{ first, last int64 }
 	spans := map[string]span{}
 	for _, e := range signed {
 		s, ok := spans[e.Record]
