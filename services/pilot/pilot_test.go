@@ -142,7 +142,9 @@ type reader struct {
 // everyPage is where an officer may look.
 var everyPage = []string{"/", "/feed", "/transfers", "/sites", "/measures", "/commitments", "/groups", "/repatriations", "/people", "/about"}
 
-func as(t *testing.T, p *pilot.Pilot, country string) *reader { return inRole(t, p, country, "officer") }
+func as(t *testing.T, p *pilot.Pilot, country string) *reader {
+	return inRole(t, p, country, "officer")
+}
 
 func inRole(t *testing.T, p *pilot.Pilot, country, role string) *reader {
 	t.Helper()
