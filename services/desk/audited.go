@@ -16,8 +16,12 @@ import (
 	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
-// CaughtUp reports whether all that was journaled is in the view.
+// CaughtUp reports whether the view is a fold of all that was journaled, opened with
+// all that the key ring has.
 func (d *Desk) CaughtUp(ctx context.Context) (bool, error) {
+	if stale, _, err := d.ring.Stale(ctx); err != nil || stale {
+		return false, err
+	}
 	last, ok, err := d.journal.Last(ctx)
 	if err != nil || !ok {
 		return !ok, err

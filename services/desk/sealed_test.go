@@ -161,11 +161,9 @@ func (r *running) shows(index uint64, reason string) {
 
 // settled reports whether the view is a fold of all that the desk has.
 func (r *running) settled() bool {
-	stale, _, err := r.ring.Stale(context.Background())
-	must(r.w.t, err)
 	caughtUp, err := r.CaughtUp(context.Background())
 	must(r.w.t, err)
-	return !stale && caughtUp
+	return caughtUp
 }
 
 // asRebuilt checks that a view from zero is the one that grew.
