@@ -245,7 +245,7 @@ func TestPersonOutcomesStayTwoClaims(t *testing.T) {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
 	if len(p.Oddities) != 2 {
-		t.Errorf("oddities %+v, want two of a person whom nobody has reported", p.Oddities)
+		t.Errorf("oddities %+v, want two of a person of whom there is no report", p.Oddities)
 	}
 }
 

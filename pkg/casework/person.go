@@ -77,7 +77,7 @@ func (p *Person) derive() {
 		if c.Kind == kindPersonReported {
 			reported = true
 		} else if !reported {
-			p.Oddities.add(c.Claim, "screening of a person whom nobody has reported")
+			p.Oddities.add(c.Claim, "screening of a person of whom there is no report, or none that opens here")
 		}
 	}
 	p.Child = slices.ContainsFunc(p.Attributes.Get("age_band").Says, func(s Says) bool { return childAge(s.Value) })

@@ -85,7 +85,7 @@ func TestFaultyReportsAreRefusedByField(t *testing.T) {
 			EventIds: []string{someID}, Reason: "r", ReviewDate: "2025-02-30"}}}), connect.CodeInvalidArgument, "reports[1].case.control_reviewed.review_date", "calendar"},
 		{"no event id", content(&caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReviewed{ControlReviewed: &caseworkv1.ControlReviewed{
 			EventIds: []string{"7"}, Reason: "r", ReviewDate: "2025-02-28"}}}), connect.CodeInvalidArgument, "reports[1].case.control_reviewed.event_ids[0]", "UUID"},
-		{"unknown class", keep("forever"), connect.CodeInvalidArgument, "reports[1].retention", "retention class"},
+		{"unknown class", keep("forever"), connect.CodeInvalidArgument, "reports[1].retention", "its classes are: "},
 		{"unknown audience", to("world"), connect.CodePermissionDenied, "reports[1].audience", "region"},
 		{"closed audience", to("pair"), connect.CodePermissionDenied, "reports[1].audience", "region"},
 		{"purpose of no audience", marking(func(m *caseworkv1.Marking) { m.Purpose = "advertising" }), connect.CodeInvalidArgument, "reports[1].case.marking.purpose", "rescue, prosecution"},

@@ -3,6 +3,7 @@ package publisher
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -142,7 +144,7 @@ func (c *checker) message(request proto.Message) error {
 // not open to this country.
 func (c *checker) rights(i int, report *caseworkv1.Report, view *logView, f *faults) (closed bool) {
 	if !view.state.HasRetention(report.GetRetention()) {
-		f.add("retention.exists", "no retention class of the charter", "reports", i, "retention")
+		f.add("retention.exists", "no retention class of the charter; its classes are: "+classes(view.state), "reports", i, "retention")
 	}
 	country := c.publisher.config.Country
 	audience, ok := view.state.Audience(report.GetAudience())
@@ -252,4 +254,9 @@ func fieldPath(path []any) *validate.FieldPath {
 
 func describe(v *validate.Violation) string {
 	return protovalidate.FieldPathString(v.GetField()) + ": " + v.GetMessage()
+}
+
+// classes names the retention classes of a charter.
+func classes(state registry.State) string {
+	return strings.Join(slices.Sorted(maps.Keys(state.Retention())), ", ")
 }

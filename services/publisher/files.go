@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
@@ -207,8 +208,11 @@ func (f files) closed(request *publisherv1.BeginAttachmentRequest) error {
 	switch {
 	case !ok || !audience.Has(country):
 		return connect.NewError(connect.CodePermissionDenied, fmt.Errorf("audience: no audience that is open to %s; open are: %v", country, state.AudiencesOf(country)))
-	case !state.HasRetention(request.GetRetention()) || !audience.Keeps(request.GetRetention()):
-		return connect.NewError(connect.CodeInvalidArgument, errors.New("retention: no retention class of the charter, or none of this audience"))
+	case !state.HasRetention(request.GetRetention()):
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("retention: no retention class of the charter; its classes are: %s", classes(state)))
+	case !audience.Keeps(request.GetRetention()):
+		return connect.NewError(connect.CodeInvalidArgument,
+			fmt.Errorf("retention: no retention class of this audience; its classes are: %s", strings.Join(audience.Retention, ", ")))
 	}
 	return nil
 }

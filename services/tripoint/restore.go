@@ -180,6 +180,8 @@ func (r *restoring) print(to io.Writer, done hub.Restored, err error) error {
 		fmt.Fprintf(text, "The streams of before are in %s: keep them until it is known what happened.\n", done.Damaged)
 	}
 	if !r.how.DryRun {
+		fmt.Fprintf(text, "Of sealed content, %d key records were left, and publishers publish theirs again; of files, %d chunks, and nobody brings others:\n", done.Keys, done.Files)
+		fmt.Fprintln(text, "an agency hands a file that readers miss over again, in a new report.")
 		fmt.Fprintln(text, "Now start the hub, then everybody else, and run an audit.")
 	}
 	_, err = io.WriteString(to, text.String())

@@ -95,8 +95,11 @@ func (c *Console) addControl(r *http.Request, current session, shown *eventPage)
 	}
 	if current.decides() && c.ours(shown.Entry) {
 		shown.Actions = actions
-		if shown.Erased {
+		switch {
+		case shown.Erased:
 			shown.Actions = []string{"recall"}
+		case len(shown.Recalls) > 0: // nobody has anything of it to look at again, or to give
+			shown.Actions = []string{"recall", "erase"}
 		}
 	}
 	return nil

@@ -178,6 +178,7 @@ type eventPage struct {
 	Actions   []string // that this person may decide on
 	Erased    bool     // its agency has
 	Recalls   []casework.Ref
+	Days      uint64 // that its retention class keeps it; 0: unknown
 }
 
 func (c *Console) event(r *http.Request, current session) (response, error) {
@@ -198,6 +199,7 @@ func (c *Console) event(r *http.Request, current session) (response, error) {
 	shown := eventPage{
 		Entry: found[0], Accepted: found[0].Verdict == verdict.Accepted, Witnessed: at < c.config.Status().WitnessedSize,
 		To: to, Purposes: audience.Purposes, Name: c.agencyName(found[0].Country, found[0].Agency),
+		Days: uint64(state.Retention()[found[0].Retention]),
 	}
 	shown.Doubted = shown.Accepted && state.Doubted(shown.Country, shown.Entry.Agency, at)
 	for _, country := range audience.Members {
