@@ -367,7 +367,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"a type with a line", func(r *publisherv1.BeginAttachmentRequest) { r.MediaType = "a/b\r\nc" }, connect.CodeInvalidArgument, "media_type"},
 		{"a short digest", func(r *publisherv1.BeginAttachmentRequest) { r.Sha256 = r.Sha256[:4] }, connect.CodeInvalidArgument, "sha256"},
 		{"an audience of others", func(r *publisherv1.BeginAttachmentRequest) { r.Audience = "nowhere" }, connect.CodePermissionDenied, "region"},
-		{"a class that there is not", func(r *publisherv1.BeginAttachmentRequest) { r.Retention = "ages" }, connect.CodeInvalidArgument, "retention"},
+		{"a class that there is not", func(r *publisherv1.BeginAttachmentRequest) { r.Retention = "ages" }, connect.CodeInvalidArgument, "retention: no retention class of the charter; its classes are: "},
 	} {
 		request := announce("refused", text)
 		test.change(request)

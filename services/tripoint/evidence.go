@@ -31,9 +31,10 @@ func evidenceExportCommand() *cobra.Command {
 		Use: "export EVENT_ID", Short: "Write a file that proves an event, out of what a desk holds",
 		Long: "Writes the event's exact bytes, the updates of the registry, the notary's checkpoint and\n" +
 			"the countries' cosignatures, with all proofs: what tripoint evidence verify and\n" +
-			"tripoint-verify check without a network. The desk may run or not. The file has the content\n" +
-			"of the event: handle it as you would the case. It is made once a quorum of countries has\n" +
-			"witnessed the event, and never of an event that was refused.",
+			"tripoint-verify check without a network. The desk may run or not. Sealed sections\n" +
+			"are in it as they were published: it proves that they were said, and not what they say.\n" +
+			"What is in clear can be read in it: handle it as you would the case. It is made once a\n" +
+			"quorum of countries has witnessed the event, and never of an event that was refused.",
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			id, err := event.ParseID(args[0])

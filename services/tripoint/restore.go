@@ -38,8 +38,8 @@ func exportHoldingCommand(role string) *cobra.Command {
 	command := &cobra.Command{
 		Use: "export", Short: "Write what this " + role + " holds of the log, for a hub that has lost it",
 		Long: "Writes a holding: what tripoint hub restore takes. It has all that this " + role + " holds of\n" +
-			"the log, with the content of events, so hand it over as you would the disk. The " + role + "\n" +
-			"may run meanwhile.",
+			"the log: events as they were published, sealed where they were, and no key. Hand it over as\n" +
+			"you would the disk. The " + role + " may run meanwhile.",
 		Args: arguments(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			s, err := readSettings(path)

@@ -349,3 +349,29 @@ func TestWithoutAPublisherTheCommandIsNamed(t *testing.T) {
 		t.Errorf("of another agency: %s", text)
 	}
 }
+
+// What leads nowhere is not offered, and the page says why.
+func TestDecisionsThatLeadNowhere(t *testing.T) {
+	v, c, _ := decides(t)
+	b := signIn(t, c, "protection")
+	page := b.get("/events/1/release")
+	if !strings.Contains(plainText(page), "there is none to release it to") || strings.Contains(page, `name="to"`) {
+		t.Errorf("to whom can what all read be released? %s", plainText(page))
+	}
+	if page := plainText(b.get("/events/1")); !strings.Contains(page, "3,650 days class case") {
+		t.Errorf("how long is it kept? %s", page)
+	}
+	v.mu.Lock()
+	recall := v.told("TH.police", "control.recalled")
+	recall.Case = &caseworkv1.CaseSection{Marking: marking("anti-trafficking"), Occurred: "2025-03-03",
+		Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+			RecallId: "R-9", EventIds: []string{idAt(1)}, Reason: "wrong site", Deadline: "2025-03-10T12:00:00Z"}}}
+	v.hear(recall)
+	v.mu.Unlock()
+	page = b.get("/events/1")
+	for action, there := range map[string]bool{"erase": true, "recall": true, "review": false, "release": false} {
+		if strings.Contains(page, `href="/events/1/`+action+`"`) != there {
+			t.Errorf("a recalled event's page leads to %s: %t, want %t", action, !there, there)
+		}
+	}
+}
