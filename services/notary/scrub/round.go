@@ -346,11 +346,11 @@ func (r *round) early(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	last, err := r.s.last(ctx, r.size)
-	if err != nil || last <= r.at { // Look says so
+	if err != nil || last < r.size { // Look says so
 		return false, err
 	}
 	if r.s.early++; r.s.early >= 3 {
-		r.found.add(Lost, r.at, last)
+		r.found.add(Lost, r.at, r.size)
 	}
 	return true, nil
 }
