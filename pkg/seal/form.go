@@ -18,6 +18,7 @@ const (
 	MaxRecipients   = 64      // of one compartment
 	MaxCompartments = event.MaxSections
 	MaxCompartment  = 64                                              // as in the registry
+	maxRevision     = 1<<53 - 1                                       // whole in every database and language
 	maxExpires      = 253_402_300_799                                 // the last second of the year 9999
 	entryBytes      = idSize + entrySize + 2                          // at most, of one entry in a record
 	wrapBytes       = wrapSize + 24                                   // likewise, of one wrap
@@ -36,8 +37,8 @@ func checkContent(c *keyv1.Content) error {
 		return err
 	case len(c.GetBatch()) != len(event.Digest{}):
 		return fmt.Errorf("batch: %d bytes, want 32", len(c.GetBatch()))
-	case c.GetRevision() == 0:
-		return errors.New("revision: 0, the first has 1")
+	case c.GetRevision() == 0 || c.GetRevision() > maxRevision:
+		return fmt.Errorf("revision: %d, want 1 to %d", c.GetRevision(), uint64(maxRevision))
 	case c.GetExpires() == 0 || c.GetExpires() > maxExpires:
 		return fmt.Errorf("expires: %d, want seconds from 1970 to the year 9999", c.GetExpires())
 	case len(c.GetGrantor()) != len(event.KeyID{}):
