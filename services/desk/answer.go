@@ -1,9 +1,12 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
+
+	"connectrpc.com/connect"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
@@ -60,14 +63,16 @@ func (d *Desk) answerOnce(ctx context.Context) (failed, err error) {
 			return nil, err
 		}
 		report := receiptReport(d.config.Country, receipt, exports)
-		if _, err := d.config.Publisher.Publish(ctx, &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report}}); err != nil {
-			return err, nil
+		_, err = d.config.Publisher.Publish(ctx, &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report}})
+		if err != nil && connect.CodeOf(err) != connect.CodeAlreadyExists { // a desk that has lost its keys.db destroys again what it has confirmed
+			failed = cmp.Or(failed, err)
+			continue // it holds up no other receipt
 		}
 		if err := d.ring.Answered(ctx, receipt); err != nil {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return failed, nil
 }
 
 // destroyed notes what a view that stands was folded without.

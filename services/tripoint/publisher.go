@@ -101,7 +101,10 @@ func recallCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "recall EVENT...",
 		Short: "Ask every reader to destroy what it has of this agency's events, and to say so",
-		Args:  arguments(cobra.MinimumNArgs(1)),
+		Long: "Says a recall to one audience: every country in it destroys what it has of the events, and\n" +
+			"confirms it. Where an event was released to a country outside, recall it once more, with\n" +
+			"another --id, in the audience where the release was announced.",
+		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, events []string) error {
 			c.key = "recall " + id
 			return c.say(command, &caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
