@@ -172,8 +172,10 @@ func (c *Console) takeAway(w http.ResponseWriter, r *http.Request) {
 				c.noFile(w, r, current, at, file, fault)
 				return
 			}
-			if from == 0 && r.Method == http.MethodGet {
-				err = file.Taken(r.Context(), current.role)
+			if r.Method == http.MethodGet && (from == 0 || !c.taken.before(current.key, r.URL.Path)) {
+				if err = file.Taken(r.Context(), current.role); err == nil {
+					c.taken.note(current.key, r.URL.Path)
+				}
 			}
 		}
 	}

@@ -79,6 +79,7 @@ type Console struct {
 	sessions *sessions
 	streams  *streams
 	drafts   *drafts
+	taken    taken
 	pages    *pages
 	assets   *assets
 	handler  http.Handler
