@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ type Origin struct {
 	Country  string   `json:"country"`
 	Agency   string   `json:"agency"`
 	Audience string   `json:"audience"`
-	Kind     string   `json:"kind"`              // as the header states it
+	Kind     string   `json:"kind"`              // of its content; as the header states it where that is closed
 	Recalls  []string `json:"recalls,omitempty"` // identifiers of its agency's recalls, in log order
 	Erased   bool     `json:"erased,omitempty"`
 }
@@ -74,7 +75,7 @@ func (f *folding) fileEvent() error {
 		return nil // not of a verified header: nobody can speak of it
 	}
 	first, origin := true, Origin{
-		Index: f.said.Index, Country: f.said.Country, Agency: f.said.Agency, Audience: f.said.Audience, Kind: f.said.Kind,
+		Index: f.said.Index, Country: f.said.Country, Agency: f.said.Agency, Audience: f.said.Audience, Kind: cmp.Or(f.change.Kind, f.said.Kind),
 	}
 	if err := write(f, Ref{TypeEvent, f.said.EventID}, func(e *Event) {
 		e.ID = f.said.EventID
@@ -161,7 +162,7 @@ func (f *folding) judgeControl(breach func(code, what string)) error {
 	return f.judgeRelease(breach)
 }
 
-// Recallable says whether an event of a kind, as its header states it, can be recalled
+// Recallable says whether an event of a kind can be recalled
 // or erased with effect. What was said in control of others stands.
 func Recallable(kind string) bool { return !strings.HasPrefix(kind, "control.") }
 

@@ -263,6 +263,22 @@ func TestHeaderThatAnnouncesAnotherKind(t *testing.T) {
 	}
 }
 
+// The kind in the header of a sealed event says nothing; its content does, to who opens it.
+func TestHeaderThatAnnouncesNoKind(t *testing.T) {
+	s := newStory(t)
+	change := s.says("TH", "ministry", "2025-02-11", announced53, func(e *Said) { e.Kind = KindSealed })
+	if len(change.Breaches) != 0 || change.Kind != "transfer.announced" || read[Event](s, TypeEvent, eventID(0)).Origins[0].Kind != "transfer.announced" {
+		t.Errorf("change %+v", change)
+	}
+	change = s.says("TH", "ministry", "2025-02-11", announced53, func(e *Said) { e.Kind = KindSealed; shut(e, "not-granted") })
+	if !strings.HasPrefix(change.Summary, "TH ministry said something; sealed: case (not-granted), ") || read[Event](s, TypeEvent, eventID(1)).Origins[0].Kind != KindSealed {
+		t.Errorf("closed: change %+v", change)
+	}
+	if slices.Contains(Kinds(), KindSealed) {
+		t.Error("a content has the kind that says nothing")
+	}
+}
+
 func TestUnplaced(t *testing.T) {
 	section := func(raw string) *caseworkv1.CaseSection {
 		s := new(caseworkv1.CaseSection)

@@ -51,7 +51,7 @@ func (f *folding) judgeCase(breach func(code, what string)) {
 	case !slices.Contains(f.said.Purposes, purpose):
 		breach(BreachPurpose, fmt.Sprintf("marked for %.64q, which is no purpose of audience %q", purpose, f.said.Audience))
 	}
-	if f.change.Kind != "" && f.said.Kind != f.change.Kind {
+	if f.change.Kind != "" && f.said.Kind != f.change.Kind && f.said.Kind != KindSealed {
 		breach(BreachKind, fmt.Sprintf("announced as %.64q, and its content is %q", f.said.Kind, f.change.Kind))
 	}
 }

@@ -12,6 +12,10 @@ import (
 // contents is the oneof whose field names are the kinds.
 var contents = (&caseworkv1.CaseSection{}).ProtoReflect().Descriptor().Oneofs().ByName("content")
 
+// KindSealed stands in the header of an event whose case section is sealed: what kind it
+// is of, its content says to those who may open it. No content has it.
+const KindSealed = "event.sealed"
+
 // ErrNoContent means that a case section says nothing that this version knows.
 var ErrNoContent = errors.New("the case section has no content of a known kind")
 

@@ -52,7 +52,7 @@ func RecallRef(country, agency, recallID string) Ref {
 // RecalledBy returns the events that s recalls; none where it recalls nothing. It needs no
 // cabinet, so that a desk can note them when s is heard and withhold their
 // sections when it folds again from the beginning. Only such events are recalled
-// by it as come before s in the log and are Recallable by their header's kind.
+// by it as come before s in the log and are Recallable.
 func RecalledBy(s Said) []EventRef {
 	if !identifier.MatchString(s.Case.GetControlRecalled().GetRecallId()) {
 		return nil

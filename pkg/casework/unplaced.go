@@ -19,6 +19,9 @@ func (u *Unplaced) derive() {}
 func (f *folding) noContent() error {
 	closed := slices.ContainsFunc(f.said.Closed, func(c Closed) bool { return c.Compartment == compartmentCase })
 	switch {
+	case closed && f.said.Kind == KindSealed:
+		f.say("said something; sealed: %s", f.reasons())
+		return nil
 	case closed:
 		f.say("%s; sealed: %s", f.said.Kind, f.reasons())
 		return nil

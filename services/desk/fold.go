@@ -141,6 +141,9 @@ func (f *folder) hear(ctx context.Context, tx view.Tx, state registry.State, ind
 func tell(entry *view.Entry, said casework.Said, change casework.Change) {
 	entry.Occurred, entry.Source = said.Case.GetOccurred(), said.Case.GetSource()
 	entry.Marking = change.Marking
+	if entry.Kind == casework.KindSealed && change.Kind != "" {
+		entry.Kind = change.Kind
+	}
 	entry.Summary, entry.Refs = change.Summary, change.Touched
 	entry.Breaches, entry.Closed, entry.Open = change.Breaches, change.Closed, said.Open()
 }

@@ -181,8 +181,7 @@ func onCalendar(date string) bool {
 // draft makes of a report what the outbox holds: a section for each part, in
 // rising order of compartment, and a digest of all that is said.
 func draft(report *caseworkv1.Report) (outbox.Report, error) {
-	kind, err := casework.KindOf(report.GetCase())
-	if err != nil {
+	if _, err := casework.KindOf(report.GetCase()); err != nil {
 		return outbox.Report{}, err
 	}
 	marshal := proto.MarshalOptions{Deterministic: true}.Marshal
@@ -194,7 +193,7 @@ func draft(report *caseworkv1.Report) (outbox.Report, error) {
 	}
 	draft := outbox.Report{
 		Key: report.GetIdempotencyKey(), Digest: event.DigestOf(whole),
-		Audience: report.GetAudience(), Kind: kind, Retention: report.GetRetention(),
+		Audience: report.GetAudience(), Kind: casework.KindSealed, Retention: report.GetRetention(),
 	}
 	if draft.Attachments, err = entries(report); err != nil {
 		return outbox.Report{}, err

@@ -206,8 +206,10 @@ func TestEverySectionIsSealed(t *testing.T) {
 			t.Errorf("XC, who is not in pair, reads %s as %q", i, got)
 		}
 	}
-	if names := onDisk(t, w.directory, []byte(planted)); names != nil {
-		t.Errorf("the plaintext is on the hub's disk: %v", names)
+	for what, secret := range map[string]string{"plaintext": planted, "kind of an event": "site.reported"} {
+		if names := onDisk(t, w.directory, []byte(secret)); names != nil {
+			t.Errorf("the %s is on the hub's disk: %v", what, names)
+		}
 	}
 	for _, r := range w.keys() {
 		days := map[string]int{"case": 365, "brief": 30}[r.Retention]

@@ -75,7 +75,7 @@ func TestEveryTextIsThereAndUsed(t *testing.T) {
 func TestEveryCodeHasAWord(t *testing.T) {
 	texts := english(t)
 	want := map[string][]string{
-		"kind": casework.Kinds(), "family": families(), "nationality": {"stateless", "unknown"},
+		"kind": append(casework.Kinds(), casework.KindSealed), "family": families(), "nationality": {"stateless", "unknown"},
 		"state":            {casework.StateOpen, casework.StateExplainedByOne, casework.StateExplained},
 		"commitment-state": {casework.CommitmentOpen, casework.CommitmentInProgress, casework.CommitmentFulfilled, casework.CommitmentDisputed},
 		"type":             slices.Collect(maps.Keys(paths)),

@@ -86,7 +86,7 @@ func (s session) masked(e view.Entry) view.Entry {
 	if s.works(inCase) || e.EventID == "" { // the registry is in clear
 		return e
 	}
-	e.Occurred, e.Source, e.Summary, e.Refs = "", "", "", nil
+	e.Kind, e.Occurred, e.Source, e.Summary, e.Refs = casework.KindSealed, "", "", "", nil
 	e.Marking = casework.Marking{TLP: e.Marking.TLP, PAP: e.Marking.PAP, Handling: e.Marking.Handling}
 	e.Breaches = slices.DeleteFunc(slices.Clone(e.Breaches), func(b casework.Breach) bool { return b.Code != casework.BreachRetention })
 	return e

@@ -29,6 +29,9 @@ func (r officerReader) Entries(ctx context.Context, f view.Filter) ([]view.Entry
 	if f.Ref != (casework.Ref{}) && !r.session.works(compartmentOf(f.Ref.Type)) {
 		return nil, sealedError{compartmentOf(f.Ref.Type)}
 	}
+	if f.Family != "" && !r.session.works(inCase) {
+		return nil, sealedError{inCase} // of which kind an event is, its case section says
+	}
 	found, err := r.Reader.Entries(ctx, f)
 	for i, e := range found {
 		found[i] = r.session.masked(e)
