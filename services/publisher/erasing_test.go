@@ -272,8 +272,9 @@ func TestRefusedEnvelopesLoseTheirKeys(t *testing.T) {
 	w.change(registrytest.RotateKey(police, "next publisher XA/police"), "next publisher XA/police")
 	promised := p.publish(reports("a", 3, person(planted))...) // under the key that has ended
 	p.untilStored(3)
+	before := w.events()
 	n.witness()
-	p.until("they are signed again", func(s *publisherv1.GetStatusResponse) bool { return s.GetWaiting() == 0 && s.GetStored() == 3 })
+	p.until("they are signed again and stored", func(s *publisherv1.GetStatusResponse) bool { return w.events() == before+3 && s.GetStored() == 3 })
 	n.witness()
 	p.untilWitnessed(3)
 	w.judge().checkAll(t, promised, map[verdict.Code]int{verdict.KeyNotValid: 3})
