@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -486,16 +487,28 @@ func (j judged) check(t testing.TB, promised ...*publisherv1.Accepted) {
 	}
 }
 
-// image is the outbox as a process killed now would leave it.
+// image is the outbox as a process killed now would leave it: both files as they were at
+// one moment, at which nothing was moved from one to the other.
 func image(t testing.TB, directory string) string {
 	t.Helper()
-	to := t.TempDir()
-	for _, name := range []string{"outbox.db", "outbox.db-wal"} {
-		data, err := os.ReadFile(filepath.Join(directory, name))
-		if err != nil {
-			t.Fatal(err)
+	names := []string{"outbox.db", "outbox.db-wal"}
+	read := func() (files [2][]byte) {
+		for i, name := range names {
+			data, err := os.ReadFile(filepath.Join(directory, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[i] = data
 		}
-		if err := os.WriteFile(filepath.Join(to, name), data, 0o600); err != nil {
+		return files
+	}
+	was := read()
+	for is := read(); !bytes.Equal(was[0], is[0]) || !bytes.Equal(was[1], is[1]); is = read() {
+		was = is
+	}
+	to := t.TempDir()
+	for i, name := range names {
+		if err := os.WriteFile(filepath.Join(to, name), was[i], 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
