@@ -65,9 +65,11 @@ func Open(ctx context.Context, path string) (*View, error) {
 	return v, nil
 }
 
-// open prepares a pool of connections; none is made yet.
+// open prepares a pool of connections; none is made yet. What a query or a statement sets
+// aside stays in memory: SQLite's temporary files hold content, lie in another
+// directory than the view's, and are not overwritten.
 func open(path string, connections int, options string) (*sql.DB, error) {
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=10000&" + options
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=10000&_pragma=temp_store(MEMORY)&" + options
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, err

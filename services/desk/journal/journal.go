@@ -105,8 +105,10 @@ func (j *Journal) Sound(ctx context.Context) error {
 	return nil
 }
 
+// open prepares a pool of connections. What a query or a statement sets aside stays in memory:
+// SQLite's temporary files lie in another directory, and are not overwritten.
 func open(path string, connections int, options string) (*sql.DB, error) {
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=10000&" + options
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=10000&_pragma=temp_store(MEMORY)&" + options
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, err

@@ -76,12 +76,14 @@ func Read(ctx context.Context, path, country string) (*Ring, error) {
 	return r, nil
 }
 
+// connect keeps what a query or a statement sets aside in memory: SQLite's temporary files
+// lie in another directory, and what ends here would not be overwritten there.
 func connect(path, country, options string) (*Ring, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening key ring %s: %w", path, err)
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_busy_timeout=10000&"+options)
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_busy_timeout=10000&_pragma=temp_store(MEMORY)&"+options)
 	if err != nil {
 		return nil, fmt.Errorf("opening key ring %s: %w", path, err)
 	}

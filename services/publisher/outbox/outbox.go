@@ -129,7 +129,8 @@ func (o *Outbox) provide(ctx context.Context) error {
 }
 
 // connect opens a pool. synchronous FULL makes every commit an fsync of the
-// write-ahead log; secure_delete overwrites content that is let go.
+// write-ahead log; secure_delete overwrites content that is let go. What a query or a
+// statement sets aside stays in memory (temp_store): a temporary file is not overwritten.
 func connect(path string, connections int, readOnly bool) (*sql.DB, error) {
 	return connectPatient(path, connections, readOnly, 10*time.Second)
 }
@@ -141,10 +142,10 @@ const sweepPatience = 100 * time.Millisecond
 func connectPatient(path string, connections int, readOnly bool, patience time.Duration) (*sql.DB, error) {
 	wait := fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds())
 	pragmas := url.Values{"_pragma": {
-		wait, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "secure_delete(ON)",
+		wait, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "secure_delete(ON)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}
 	if readOnly {
-		pragmas = url.Values{"_pragma": {wait, "query_only(ON)"}}
+		pragmas = url.Values{"_pragma": {wait, "query_only(ON)", "temp_store(MEMORY)"}}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
