@@ -68,7 +68,7 @@ func (f *folder) take(ctx context.Context, messages []journal.Message) error {
 			return fmt.Errorf("folding message %d: %w", m.Index, err)
 		}
 	}
-	if err := f.opener.Note(ctx); err != nil {
+	if err := f.opener.Note(ctx, f.now()); err != nil {
 		return err
 	}
 	if err := f.at("committing view"); err != nil {

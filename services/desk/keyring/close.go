@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/event"
@@ -91,8 +93,9 @@ func (r *Ring) Forget(ctx context.Context, from uint64) error {
 }
 
 // Expire deletes what lies under records whose time is over: at their expires, and
-// where the newest event of their batch has had the days of its retention class. An
-// originator can so give its content less time than the charter's, and not more.
+// where their batch has had the days of its retention class: since its newest event was
+// recorded, by its publisher's clock, or since the first was folded here, whichever is
+// earlier. An originator can so give its content less time than the charter's, and not more.
 func (r *Ring) Expire(ctx context.Context, now time.Time, days map[string]uint32) (Taken, error) {
 	var c *change
 	over, err := r.over(ctx, now, days)
@@ -153,14 +156,45 @@ func (r *Ring) over(ctx context.Context, now time.Time, days map[string]uint32) 
 		}
 		return rows.Err()
 	}
-	if err := collect("SELECT number, batch FROM records WHERE ended = 0 AND expires <= $1", now.Unix()); err != nil {
+	if err := collect("SELECT number, batch FROM records WHERE ended = 0 AND expires <= $1", now.Unix()); err != nil || len(days) == 0 {
+		return found, err
+	}
+	classes, err := r.classes(ctx)
+	if err != nil {
 		return nil, err
 	}
-	for class, most := range days {
-		if err := collect("SELECT number, r.batch FROM records r JOIN batches b ON b.batch = r.batch WHERE ended = 0 AND retention = $1 AND recorded <= $2",
-			class, now.AddDate(0, 0, -int(most)).Unix()); err != nil {
+	for _, class := range classes {
+		if err := collect("SELECT number, r.batch FROM records r JOIN batches b ON b.batch = r.batch WHERE ended = 0 AND retention = $1 AND min(b.recorded, b.folded) <= $2",
+			class, now.AddDate(0, 0, -int(most(days, class))).Unix()); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// most is how many days content of a class lives: of one that the charter does not have,
+// which no honest publisher names, those of its shortest.
+func most(days map[string]uint32, class string) uint32 {
+	if n, ok := days[class]; ok {
+		return n
+	}
+	return slices.Min(slices.Collect(maps.Values(days)))
+}
+
+// classes are those of the records that still have pieces.
+func (r *Ring) classes(ctx context.Context) ([]string, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT DISTINCT retention FROM records WHERE ended = 0")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var class string
+		if err := rows.Scan(&class); err != nil {
+			return nil, err
+		}
+		all = append(all, class)
+	}
+	return all, rows.Err()
 }

@@ -34,7 +34,7 @@ import (
 var schema string
 
 // version is that of schema.sql, as PRAGMA user_version.
-const version = 1
+const version = 2
 
 // Ring is an open key ring. It is safe for concurrent use.
 type Ring struct {

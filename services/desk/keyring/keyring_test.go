@@ -70,7 +70,7 @@ func TestRecordThatComesBetweenReadingAndNoting(t *testing.T) {
 	_, err = o.Open(t.Context(), 10, b.events[0], start)
 	must(t, err)
 	w.take(r, start, b.record)
-	must(t, o.Note(t.Context()))
+	must(t, o.Note(t.Context(), start))
 	stale, _, err := r.Stale(t.Context())
 	must(t, err)
 	same(t, "stale", true, stale)
@@ -258,6 +258,6 @@ func BenchmarkTakeAndOpen(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		must(b, o.Note(b.Context()))
+		must(b, o.Note(b.Context(), start))
 	}
 }

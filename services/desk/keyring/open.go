@@ -225,16 +225,22 @@ func (r *Ring) pieces(ctx context.Context, h held, id event.ID) ([]seal.Grant, e
 	return grants, rows.Err()
 }
 
-// Note keeps in mind of which batches events were opened since the last Note. It comes
-// before the view is committed: what changes of them afterwards makes the view stale.
-func (o *Opener) Note(ctx context.Context) error {
+// Note keeps in mind of which batches events were opened since the last Note, and when that was
+// first. It comes before the view is committed: what changes of them afterwards makes the view
+// stale. A clock that went back counts as one that stands: a machine that starts in 1970
+// would else end, once its clock is right, all that it folded before.
+func (o *Opener) Note(ctx context.Context, now time.Time) error {
 	if len(o.folded) == 0 {
 		return nil
 	}
 	err := o.ring.write(ctx, func(tx *sql.Tx) error {
 		c := &change{ctx: ctx, tx: tx, country: o.ring.country}
+		var clock int64
+		if err := tx.QueryRowContext(ctx, "UPDATE place SET clock = max(clock, $1) RETURNING clock", now.Unix()).Scan(&clock); err != nil {
+			return err
+		}
 		for batch, as := range o.folded {
-			if err := c.note(batch, as); err != nil {
+			if err := c.note(batch, as, clock); err != nil {
 				return err
 			}
 		}
@@ -249,10 +255,10 @@ func (o *Opener) Note(ctx context.Context) error {
 
 // note makes the view stale where the batch's records have changed since they were read: a
 // fold beside this one may have taken them in.
-func (c *change) note(batch event.Digest, as opened) error {
+func (c *change) note(batch event.Digest, as opened, clock int64) error {
 	if _, err := c.exec(`
-		INSERT INTO batches (batch, recorded) VALUES ($1, $2)
-		ON CONFLICT (batch) DO UPDATE SET recorded = max(recorded, excluded.recorded)`, batch[:], as.recorded.Unix()); err != nil {
+		INSERT INTO batches (batch, recorded, folded) VALUES ($1, $2, $3)
+		ON CONFLICT (batch) DO UPDATE SET recorded = max(recorded, excluded.recorded)`, batch[:], as.recorded.Unix(), clock); err != nil {
 		return err
 	}
 	now, err := recordsOf(c.ctx, c.tx, c.country, batch)

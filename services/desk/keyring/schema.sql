@@ -7,9 +7,10 @@ CREATE TABLE place (
     only     INTEGER PRIMARY KEY CHECK (only = 1),
     sequence INTEGER NOT NULL, -- of the last message of KEYS that was looked at
     changed  INTEGER NOT NULL, -- how often something changed of which an event had been folded
-    folded   INTEGER NOT NULL  -- changed, as it was when the view's fold from zero began
+    folded   INTEGER NOT NULL, -- changed, as it was when the view's fold from zero began
+    clock    INTEGER NOT NULL  -- the latest time at which something was folded, by this desk's clock
 ) STRICT;
-INSERT INTO place (only, sequence, changed, folded) VALUES (1, 0, 1, 0); -- a new ring knows of no fold
+INSERT INTO place (only, sequence, changed, folded, clock) VALUES (1, 0, 1, 0, 0); -- a new ring knows of no fold
 
 -- records are the newest ones by subject. A row stays when all under it has gone: an old record
 -- that is shown again must not take its place.
@@ -56,7 +57,8 @@ CREATE TABLE pieces (
 -- batches are those of which an event was folded.
 CREATE TABLE batches (
     batch    BLOB    NOT NULL PRIMARY KEY,
-    recorded INTEGER NOT NULL -- when the newest event of it was recorded, by its publisher's clock
+    recorded INTEGER NOT NULL, -- when the newest event of it was recorded, by its publisher's clock
+    folded   INTEGER NOT NULL  -- when the first one was folded here, by this desk's clock; it stays over all later folds
 ) STRICT, WITHOUT ROWID;
 
 -- closures are the log's own word: an event's originator has erased or recalled it. They are

@@ -32,11 +32,14 @@ type world struct {
 	book *Log
 	head event.Head
 	at   int
+
+	recorded time.Time // of the drafts
+	class    string    // their retention
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, book: NewLog(t)}
+	w := &world{t: t, book: NewLog(t), recorded: start, class: "case"}
 	return w
 }
 
@@ -87,7 +90,7 @@ func (w *world) saysUntil(expires time.Time, n int, to ...registry.Opening) batc
 		var random [10]byte
 		binary.BigEndian.PutUint32(random[6:], uint32(w.at))
 		last = event.NextID(start.Add(time.Duration(w.at)*time.Millisecond), random, last)
-		draft := event.Draft{ID: last, Kind: "site.reported", Retention: "case", Recorded: start}
+		draft := event.Draft{ID: last, Kind: "site.reported", Retention: w.class, Recorded: w.recorded}
 		for _, c := range []eventv1.Compartment{theCase, protection} {
 			draft.Sections = append(draft.Sections, event.Section{Compartment: c, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: []byte(text(w.at, c))})
 		}
@@ -148,7 +151,7 @@ func reads(t testing.TB, o *Opener, e event.Verified, now time.Time) []string {
 			got = append(got, string(s.Content))
 		}
 	}
-	must(t, o.Note(t.Context()))
+	must(t, o.Note(t.Context(), start))
 	return got
 }
 
