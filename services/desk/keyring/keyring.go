@@ -68,7 +68,7 @@ func Read(ctx context.Context, path, country string) (*Ring, error) {
 	var found int
 	err = r.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found)
 	if err == nil && found != version {
-		err = fmt.Errorf("schema %d, this program knows %d", found, version)
+		err = otherSchema(found)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading key ring %s: %w", path, err), r.Close())
@@ -102,13 +102,17 @@ func (r *Ring) provide(ctx context.Context) error {
 			return nil
 		case 0:
 		default:
-			return fmt.Errorf("schema %d, this program knows %d", found, version)
+			return otherSchema(found)
 		}
 		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version)); err != nil {
 			return fmt.Errorf("making the tables: %w", err)
 		}
 		return nil
 	})
+}
+
+func otherSchema(found int) error {
+	return fmt.Errorf("schema %d, this program knows %d: with the file taken away the keys come again from the hub; receipts that wait, and the list of exports, do not", found, version)
 }
 
 // Close closes the file.
