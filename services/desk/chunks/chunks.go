@@ -133,6 +133,9 @@ func (s *Store) list() ([]chunk, error) {
 			return err
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -149,7 +152,7 @@ func (s *Store) list() ([]chunk, error) {
 }
 
 func (s *Store) remove(k chunk) error {
-	if err := os.Remove(k.path); err != nil {
+	if err := os.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) { // whoever empties the cache beside us does no harm
 		return fmt.Errorf("removing a chunk: %w", err)
 	}
 	s.size -= k.size
