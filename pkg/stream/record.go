@@ -6,11 +6,27 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// longestTTL is as long as the server can count: its clock ends in the year 2262.
-const longestTTL = 200 * 365 * 24 * time.Hour
+// Until is the header with which a message of Keys says when the hub overwrites it: a moment in
+// RFC 3339, in UTC and whole seconds. One without is kept until it is replaced.
+const Until = "Tripoint-Until"
+
+// FormatUntil spells a moment as a value of Until, rounded up.
+func FormatUntil(at time.Time) string {
+	return at.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
+}
+
+// ParseUntil reads a value of Until.
+func ParseUntil(value string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, errors.New("a message has a time that cannot be read")
+	}
+	return at, nil
+}
 
 // Occupied says that another message is the newest on the subject than the one that was to be replaced.
 type Occupied struct{ Sequence uint64 } // its sequence; 0: there is none
@@ -24,10 +40,10 @@ func (e *Occupied) Error() string {
 
 // PutRecord stores a key record in place of the message with sequence after (0: of
 // none), for life, and returns its sequence once it is on disk. It is *Occupied where
-// another message lies there. After life, at least a second, the hub deletes it by itself (NATS ADR-43).
+// another message lies there. After life the hub overwrites it by itself.
 func (c *Conn) PutRecord(ctx context.Context, subject string, data []byte, after uint64, life time.Duration) (uint64, error) {
-	ack, err := c.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(after),
-		jetstream.WithMsgTTL(min(life, longestTTL).Truncate(time.Second)), jetstream.WithRetryAttempts(0))
+	record := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{Until: {FormatUntil(time.Now().Add(min(life, longestLife)))}}}
+	ack, err := c.js.PublishMsg(ctx, record, jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		occupied := &Occupied{}

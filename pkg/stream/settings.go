@@ -22,7 +22,8 @@ const maxHeaders = 4 << 10
 // Settings say how the streams must be kept. In Events and Log nothing is deleted,
 // purged or limited but the size of one message, nothing is changed on the way in,
 // and nothing is copied elsewhere. In Keys and Files messages are replaced and expire:
-// what is let go there is gone. Files is read by subject, one chunk at a time.
+// what is let go there is gone. Files is read by subject, one chunk at a time. Keys knows
+// no time to live of the server's: a record says by Until how long it is kept.
 func Settings() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{{
 		Name: Events, Subjects: append(Common(), "evt.>"), Storage: jetstream.FileStorage,
@@ -33,9 +34,10 @@ func Settings() []jetstream.StreamConfig {
 		Retention: jetstream.LimitsPolicy, DenyDelete: true, DenyPurge: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
 	}, {
-		// The hub deletes what was replaced: the server, by a limit, would leave its bytes in the file.
+		// The hub deletes what was replaced, and what has expired: the server, by a limit or a time
+		// to live, would leave its bytes in the file, and when it opens its files it asks nobody.
 		Name: Keys, Subjects: []string{"key.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: -1, AllowMsgTTL: true, AllowAtomicPublish: true,
+		Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: -1, AllowAtomicPublish: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
 	}, {
 		Name: Files, Subjects: []string{"file.>"}, Storage: jetstream.FileStorage,
@@ -89,6 +91,7 @@ var harm = map[string]string{
 	"republish":                 "what is stored is sent out to whoever listens",
 	"allow_direct":              "messages can be read past the consumers that the hub made",
 	"FILES.allow_direct":        "nobody can fetch an attachment",
+	"KEYS.allow_msg_ttl":        "the server lets a record go by itself, and its bytes stay on the disk",
 	"mirror_direct":             "messages can be read past the consumers that the hub made",
 	"first_seq":                 "the stream does not begin at its first message",
 	"consumer_limits":           "a reader's consumer can end, or stall, by itself",

@@ -74,7 +74,7 @@ var weakenings = []struct {
 	{stream.Log, func(c *config) { c.AllowAtomicPublish = true }, []string{"allow_atomic"}},
 	{stream.Keys, func(c *config) { c.MaxMsgsPerSubject = 5 }, []string{"max_msgs_per_subject"}},
 	{stream.Keys, func(c *config) { c.DenyDelete = true }, []string{"deny_delete"}},
-	{stream.Keys, func(c *config) { c.AllowMsgTTL = false }, []string{"allow_msg_ttl"}},
+	{stream.Keys, func(c *config) { c.AllowMsgTTL = true }, []string{"allow_msg_ttl"}},
 	{stream.Keys, func(c *config) { c.Storage = jetstream.MemoryStorage }, []string{"storage"}},
 	{stream.Files, func(c *config) { c.AllowDirect = false }, []string{"allow_direct"}},
 	{stream.Files, func(c *config) { c.MaxMsgsPerSubject = -1 }, []string{"max_msgs_per_subject"}},
@@ -141,7 +141,7 @@ func TestWeaknesses(t *testing.T) {
 		replicas     int
 		want         string // part of the error, or all weaknesses as settings
 	}{
-		{stream.Keys, `{}`, 1, "allow_atomic allow_msg_ttl discard max_bytes max_consumers max_msg_size max_msgs max_msgs_per_subject retention storage subjects"},
+		{stream.Keys, `{}`, 1, "allow_atomic discard max_bytes max_consumers max_msg_size max_msgs max_msgs_per_subject retention storage subjects"},
 		{"OTHER", `{}`, 1, "error: no such stream"},
 		{stream.Events, `null`, 1, "error: no settings"},
 		{stream.Events, ``, 1, "error: unreadable"},

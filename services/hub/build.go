@@ -157,8 +157,8 @@ func (b *builder) flush(ctx context.Context) error {
 	return nil
 }
 
-// ttl is the header with which a key record, or a chunk of an attachment, says how long
-// it is kept, from when it was stored (NATS ADR-43).
+// ttl is the header with which a chunk of an attachment says how long it is kept, from when
+// it was stored (NATS ADR-43).
 const ttl = "Nats-TTL"
 
 // carry copies what is left of a stream whose messages are replaced and expire from one
@@ -176,6 +176,12 @@ func carry(ctx context.Context, name string, from, to jetstream.JetStream) (mess
 			return messages, err
 		}
 		record := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
+		if at, err := stream.ParseUntil(m.header.Get(stream.Until)); err == nil {
+			if !time.Now().Before(at) {
+				continue
+			}
+			record.Header.Set(stream.Until, m.header.Get(stream.Until))
+		}
 		keep, err := remaining(m.header.Get(ttl), time.Since(m.since))
 		if err != nil {
 			return messages, err
@@ -195,7 +201,7 @@ func carry(ctx context.Context, name string, from, to jetstream.JetStream) (mess
 
 const gone = "0s"
 
-// remaining is what is left of a record's time: empty where it had none.
+// remaining is what is left of a chunk's time: empty where it had none.
 func remaining(ttl string, age time.Duration) (string, error) {
 	if slices.Contains([]string{"", "never"}, ttl) {
 		return ttl, nil

@@ -5,35 +5,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tripoint/tripoint/pkg/stream"
 )
 
-const (
-	// eraseAhead is how long before its time a key record goes: the server itself would let it
-	// go then, and leave its bytes in the file.
-	eraseAhead = 5 * time.Second
-	eraseRetry = time.Second
-)
+const eraseRetry = time.Second
 
-// eraser overwrites key records on disk that were replaced, or whose time is over. A server
-// that drops a message leaves its bytes in the file until it happens to write that anew.
-// After a crash it goes through all records again.
+// eraser overwrites key records on disk that were replaced, or whose time (stream.Until) is over.
+// Nobody else lets a record go: a server that drops a message leaves its bytes in the file until
+// it happens to write that anew, and drops by itself what has expired while it was off. At each
+// start, after a crash too, the eraser goes through all records again.
 type eraser struct {
 	keys   jetstream.Stream
 	newest map[string]uint64 // sequence by subject
 	due    dues
 }
 
+// Erase overwrites the key records of a cluster that somebody else runs, as a hub does with its own, until
+// ctx ends. Credentials are the administrator's, as WriteConfig has written them.
+func Erase(ctx context.Context, url, credentials string, logger *slog.Logger) error {
+	nc, err := nats.Connect(url, nats.UserCredentials(credentials), nats.MaxReconnects(-1), nats.CustomInboxPrefix(stream.InboxPrefix(hubUser)))
+	if err != nil {
+		return fmt.Errorf("hub: connecting to %s: %w", url, err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("hub: opening JetStream: %w", err)
+	}
+	erase(ctx, js, logger)
+	return nil
+}
+
 // erase runs until ctx ends. The hub serves on whatever becomes of it.
-func (h *Hub) erase(ctx context.Context) {
+func erase(ctx context.Context, js jetstream.JetStream, logger *slog.Logger) {
 	for ctx.Err() == nil {
-		err := eraseKeys(ctx, h.js)
+		err := eraseKeys(ctx, js)
 		if ctx.Err() == nil {
-			h.config.Logger.Warn("old key records wait to be overwritten", "error", err)
+			logger.Warn("old key records wait to be overwritten", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,8 +110,8 @@ func (e *eraser) take(ctx context.Context, m jetstream.Msg) error {
 	sequence := meta.Sequence.Stream
 	before := e.newest[m.Subject()]
 	e.newest[m.Subject()] = max(before, sequence)
-	if life, err := time.ParseDuration(m.Headers().Get(jetstream.MsgTTLHeader)); err == nil {
-		heap.Push(&e.due, due{at: meta.Timestamp.Add(life - eraseAhead), sequence: sequence, subject: m.Subject()})
+	if at, err := stream.ParseUntil(m.Headers().Get(stream.Until)); err == nil {
+		heap.Push(&e.due, due{at: at, sequence: sequence, subject: m.Subject()})
 	}
 	if before == 0 || before == sequence {
 		return nil

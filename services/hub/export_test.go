@@ -6,7 +6,7 @@ import (
 	"github.com/tripoint/tripoint/services/hub/salvage"
 )
 
-// Remaining is what is left of a key record's time.
+// Remaining is what is left of a chunk's time.
 var Remaining = remaining
 
 // RestoreUntil is Restore, which crashes where fault says so.

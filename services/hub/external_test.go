@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +107,22 @@ func TestExternalClusterEnforcesTheSame(t *testing.T) {
 		if diff := cmp.Diff([]uint64{1, 2}, sequences(t, reader(t, connect(user), stream.Events, user), 2)); diff != "" {
 			t.Errorf("%s reads (-want +got):\n%s", user, diff)
 		}
+	}
+	const short = "key.region.XA.police.short"
+	if _, err := police.PutRecord(t.Context(), short, []byte("a key record"), 0, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- hub.Erase(ctx, url, filepath.Join(directory, "credentials", "hub.creds"), slog.New(slog.DiscardHandler))
+	}()
+	until(t, "an expired record is overwritten", func() bool {
+		_, err := police.PutRecord(t.Context(), short, []byte("another"), 0, time.Hour) // only where there is none
+		return err == nil
+	})
+	if cancel(); <-ended != nil {
+		t.Error("erasing has failed")
 	}
 	for country, want := range map[string][]uint64{"XB": {1, 2}, "XC": {2}} {
 		desk := stream.DeskUser(country)

@@ -128,7 +128,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	erased := make(chan struct{})
 	go func() {
 		defer close(erased)
-		h.erase(ctx)
+		erase(ctx, h.js, h.config.Logger)
 	}()
 	h.follow(ctx)
 	<-erased

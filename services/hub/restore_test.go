@@ -485,14 +485,15 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 	l := newLogged(t)
 	h, stop := start(t, l.directory)
 	js := administer(t, h)
-	for subject, ttl := range map[string]string{
-		"key.region.XA.police.1": "", "key.region.XA.police.2": "1h", "key.region.XA.police.3": "3600", "key.region.XA.police.4": "never",
-		"file.region.XA.police.aa": "1h", "file.region.XA.police.bb": "",
+	hour := stream.FormatUntil(time.Now().Add(time.Hour))
+	for _, c := range []struct{ subject, header, value string }{
+		{"key.region.XA.police.1", "", ""}, {"key.region.XA.police.2", stream.Until, hour},
+		{"file.region.XA.police.aa", "Nats-TTL", "1h"}, {"file.region.XA.police.bb", "", ""}, {"file.region.XA.police.cc", "Nats-TTL", "never"},
 	} {
-		m := nats.NewMsg(subject)
+		m := nats.NewMsg(c.subject)
 		m.Data = []byte("a key record")
-		if ttl != "" {
-			m.Header.Set("Nats-TTL", ttl)
+		if c.header != "" {
+			m.Header.Set(c.header, c.value)
 		}
 		if _, err := js.PublishMsg(t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -500,18 +501,18 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 	}
 	stop()
 	done, err := hub.Restore(t.Context(), configOf(t, l.directory), hub.Restoration{Time: restoredAt}, l.desk)
-	if err != nil || done.Keys != 4 || done.Files != 2 {
+	if err != nil || done.Keys != 2 || done.Files != 3 {
 		t.Fatalf("%d key records, %d chunks, error %v", done.Keys, done.Files, err)
 	}
 	h, _ = l.holdsLog(t)
 	js = administer(t, h)
 	for subject, want := range map[string]string{
-		"key.region.XA.police.1": "", "key.region.XA.police.2": "1h", "key.region.XA.police.3": "1h", "key.region.XA.police.4": "never",
-		"file.region.XA.police.aa": "1h", "file.region.XA.police.bb": "",
+		"key.region.XA.police.1": "", "key.region.XA.police.2": hour,
+		"file.region.XA.police.aa": "1h", "file.region.XA.police.bb": "", "file.region.XA.police.cc": "never",
 	} {
-		name := stream.Keys
+		name, header := stream.Keys, stream.Until
 		if strings.HasPrefix(subject, "file.") {
-			name = stream.Files
+			name, header = stream.Files, "Nats-TTL"
 		}
 		kept, err := js.Stream(t.Context(), name)
 		if err != nil {
@@ -521,7 +522,7 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := m.Header.Get("Nats-TTL")
+		got := m.Header.Get(header)
 		if kept, err := time.ParseDuration(got); err == nil && kept <= time.Hour && kept > 50*time.Minute {
 			got = "1h"
 		}
@@ -531,7 +532,7 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 	}
 }
 
-func TestTimeOfAKeyRecordGoesOn(t *testing.T) {
+func TestTimeOfAChunkGoesOn(t *testing.T) {
 	for _, c := range []struct {
 		ttl  string
 		age  time.Duration

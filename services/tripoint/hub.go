@@ -7,9 +7,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tripoint/tripoint/pkg/daemon"
 	"github.com/tripoint/tripoint/pkg/registry/paper"
 	"github.com/tripoint/tripoint/services/hub"
 )
+
+func hubEraseCommand() *cobra.Command {
+	var url, credentials string
+	var verbose bool
+	command := &cobra.Command{
+		Use: "erase", Short: "Overwrite, on an external NATS cluster, key records that were replaced or have expired",
+		Long: "Does for a cluster that somebody else runs what the hub does by itself, until it is\n" +
+			"interrupted: NATS alone lets no key record go. Run it all the time, beside one server.",
+		Args: arguments(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			return hub.Erase(command.Context(), url, credentials, daemon.Logger(command.ErrOrStderr(), verbose))
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&url, "url", "nats://127.0.0.1:4222", "address of the cluster")
+	flags.StringVar(&credentials, "credentials", "nats/credentials/hub.creds", "the administrator's credentials, as tripoint hub config has written them")
+	flags.BoolVarP(&verbose, "verbose", "v", false, "log what is done")
+	return command
+}
 
 func hubConfigCommand() *cobra.Command {
 	var path, book, out string

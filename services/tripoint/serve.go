@@ -126,7 +126,7 @@ func serveCommands() []*cobra.Command {
 		serve.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the role does")
 		parent.AddCommand(serve)
 		if role.name == "hub" {
-			parent.AddCommand(hubConfigCommand(), hubRestoreCommand())
+			parent.AddCommand(hubConfigCommand(), hubEraseCommand(), hubRestoreCommand())
 		}
 		if holders[role.name] != nil {
 			parent.AddCommand(exportHoldingCommand(role.name))
