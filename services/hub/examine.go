@@ -15,6 +15,7 @@ func Examine(config Config) (checks []checkup.Check, running bool) {
 	checks, running = daemon.Examine(config.Directory)
 	h := &Hub{config: config}
 	checks = append(checks, checkup.Good("charter", "digest %s", config.Charter.Digest))
+	checks = append(checks, house{config.Directory}.examineBefore()...)
 	streams, err := os.ReadDir(h.streams())
 	if err != nil || len(streams) == 0 {
 		if _, err := os.Stat(house{config.Directory}.restored()); err == nil {
@@ -30,4 +31,18 @@ func Examine(config Config) (checks []checkup.Check, running bool) {
 		keyfile.ExamineSecret("broker's secret", h.secret(), config.Lock),
 		checkup.Good("streams", "in %s; whether they hold what was signed, the scrubber of the running notary finds", h.streams()),
 		keyfile.ExamineAll("credentials", h.credentials())), running
+}
+
+// examineBefore looks at the streams that restorations have kept.
+func (h house) examineBefore() (checks []checkup.Check) {
+	kept, _ := below(h.directory, "streams.damaged-*") // it fails for a bad pattern alone
+	for _, path := range kept {
+		if found, err := erasable(path); err != nil || len(found) > 0 {
+			checks = append(checks, checkup.Bad("streams of before", "once every publisher has published its key records again and readers have the files that they need, delete "+path,
+				"%s holds key records and files that could not be read when the hub was restored: what is erased or expires stays there", path))
+			continue
+		}
+		checks = append(checks, checkup.Good("streams of before", "%s is kept for whoever looks into the damage; there are no key records in it, and no files", path))
+	}
+	return checks
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/tripoint/tripoint/pkg/disk"
+	"github.com/tripoint/tripoint/pkg/stream"
 )
 
 // house is where a hub's streams lie in its directory.
@@ -18,10 +19,11 @@ import (
 //	streams.restored    built, read back and on disk: to become streams
 //	streams.examined    a hub's directory with a copy of streams, which a restoration reads
 //	streams.dry-run-N   likewise, where nothing is to be restored
-//	streams.damaged-N   those of before, kept as they were found
+//	streams.damaged-N   those of before, kept as they were found, but for what is to be erased
 //
 // If we crash before the rename to streams.restored, the old streams stay and the
 // rest is begun again; after it, whoever opens the house next completes the exchange.
+// Of key records and chunks nothing is kept twice: nobody would erase the other copy.
 type house struct{ directory string }
 
 func (h house) at(name string) string { return filepath.Join(h.directory, name) }
@@ -56,6 +58,9 @@ func (h house) finish() (*Restored, error) {
 		return nil, err
 	}
 	err = h.retire(done.Damaged)
+	if err == nil && done.Unread == "" { // what could be read of them is in the restored streams
+		err = h.shed(done.Damaged)
+	}
 	if err == nil {
 		err = os.Rename(h.restored(), h.streams())
 	}
@@ -85,6 +90,39 @@ func (h house) retire(damaged string) error {
 	return syncPath(h.directory)
 }
 
+// erasable are the directories of streams of before that hold key records and chunks.
+func erasable(streams string) (found []string, err error) {
+	for _, name := range []string{stream.Keys, stream.Files} {
+		paths, err := below(streams, "jetstream/*/streams/"+name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, paths...)
+	}
+	return found, nil
+}
+
+// below are the paths in a directory that a pattern fits; the directory's own name is none.
+func below(directory, pattern string) ([]string, error) {
+	found, err := fs.Glob(os.DirFS(directory), pattern)
+	for i, name := range found {
+		found[i] = filepath.Join(directory, filepath.FromSlash(name))
+	}
+	return found, err
+}
+
+// shed takes from streams of before what may have to be erased some day: nobody would do it there.
+func (h house) shed(damaged string) error {
+	if damaged == "" {
+		return nil
+	}
+	found, err := erasable(damaged)
+	for _, path := range found {
+		err = errors.Join(err, os.RemoveAll(path), syncPath(filepath.Dir(path)))
+	}
+	return err
+}
+
 // aside is where the streams are to be kept: nothing is ever moved over what was
 // kept earlier. Empty: there is nothing to keep.
 func (h house) aside() (string, error) {
@@ -107,7 +145,7 @@ func (h house) aside() (string, error) {
 // clear drops what a restoration that was broken off has left.
 func (h house) clear() error {
 	left := []string{h.restoring(), h.examined()}
-	dry, err := filepath.Glob(h.at(dryRunName + "*"))
+	dry, err := below(h.directory, dryRunName+"*")
 	for _, path := range append(left, dry...) {
 		err = errors.Join(err, os.RemoveAll(path))
 	}

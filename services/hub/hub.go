@@ -81,6 +81,9 @@ func (h *Hub) open(ctx context.Context) error {
 	if _, err := h.house().finish(); err != nil {
 		return err
 	}
+	if err := h.house().clear(); err != nil { // there are copies of key records in it
+		return fmt.Errorf("dropping what a restoration has left: %w", err)
+	}
 	keys, err := openKeyring(h.secret(), h.config.Lock, h.streams())
 	if err != nil {
 		return err
