@@ -100,7 +100,10 @@ func (a api) Publish(ctx context.Context, request *publisherv1.PublishRequest) (
 func (a api) notAccepted(err error) error {
 	var used *outbox.KeyUsed
 	var unattached *outbox.NotAttached
+	var unreleasable *outbox.Unreleasable
 	switch {
+	case errors.As(err, &unreleasable):
+		return connect.NewError(connect.CodeFailedPrecondition, unreleasable)
 	case errors.As(err, &unattached):
 		f := &faults{}
 		f.add("attachment.handed_over", "names a file that "+unattached.Reason, "reports", unattached.At)

@@ -198,6 +198,11 @@ func draft(report *caseworkv1.Report) (outbox.Report, error) {
 	if draft.Attachments, err = entries(report); err != nil {
 		return outbox.Report{}, err
 	}
+	if released := report.GetCase().GetControlReleased(); released != nil {
+		if e, err := event.Decode(released.GetEnvelope()); err == nil {
+			draft.Releases = e.Claims().ID
+		}
+	}
 	for _, part := range []struct {
 		compartment eventv1.Compartment
 		message     proto.Message

@@ -45,7 +45,8 @@ func (a api) Erase(ctx context.Context, request *publisherv1.EraseRequest) (*pub
 }
 
 // sayErased says of erasures that they are done, once the hub has every record of theirs
-// without the entry. It goes to those who read the event, for as long as its content could have lived.
+// without the entry. It goes to those who read the event and to those whom it was released to,
+// for as long as its content could have lived.
 func (t *tender) sayErased(ctx context.Context, view *logView) (moved bool, err error) {
 	o := t.publisher.outbox
 	erasures, err := o.Erasures(ctx, tendAtOnce)
@@ -65,7 +66,7 @@ func (t *tender) sayErased(ctx context.Context, view *logView) (moved bool, err 
 			return moved, err
 		}
 		if len(cuts) > 0 { // else it expired before anything was cut
-			if err := t.say(ctx, erasedReport(view.state, e, retention, cuts)); err != nil {
+			if err := t.sayErasedIn(ctx, view, e, retention, cuts); err != nil {
 				return moved, err
 			}
 		}
@@ -75,6 +76,29 @@ func (t *tender) sayErased(ctx context.Context, view *logView) (moved bool, err 
 		moved = true
 	}
 	return moved, nil
+}
+
+// sayErasedIn says an erasure in each audience by itself: after a crash between two, both are said
+// again, under the same keys.
+func (t *tender) sayErasedIn(ctx context.Context, view *logView, e outbox.Erasure, retention string, cuts []outbox.Erased) error {
+	released, err := t.publisher.outbox.ReleasedTo(ctx, e.Sequence)
+	if err != nil {
+		return err
+	}
+	if err := t.say(ctx, erasedReport(view.state, e, e.Audience, retention, cuts)); err != nil {
+		return err
+	}
+	for _, audience := range released {
+		if audience == e.Audience {
+			continue
+		}
+		report := erasedReport(view.state, e, audience, retention, cuts)
+		report.IdempotencyKey += " in " + audience
+		if err := t.say(ctx, report); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // erased reports whether no record of an event has an entry of it any more, on the hub
@@ -97,7 +121,7 @@ func (t *tender) erased(ctx context.Context, view *logView, e outbox.Erasure) (r
 }
 
 // erasedReport is the same each time, so that it is accepted once.
-func erasedReport(state registry.State, e outbox.Erasure, retention string, cuts []outbox.Erased) *caseworkv1.Report {
+func erasedReport(state registry.State, e outbox.Erasure, in, retention string, cuts []outbox.Erased) *caseworkv1.Report {
 	erased := &caseworkv1.ControlErased{Reason: e.Reason}
 	for _, c := range cuts {
 		erased.Erasures = append(erased.Erasures, &caseworkv1.Erasure{
@@ -105,11 +129,11 @@ func erasedReport(state registry.State, e outbox.Erasure, retention string, cuts
 		})
 	}
 	purpose := ""
-	if audience, ok := state.Audience(e.Audience); ok && len(audience.Purposes) > 0 {
+	if audience, ok := state.Audience(in); ok && len(audience.Purposes) > 0 {
 		purpose = audience.Purposes[0]
 	}
 	return &caseworkv1.Report{
-		IdempotencyKey: "tripoint erased " + e.ID.String(), Audience: e.Audience, Retention: retention,
+		IdempotencyKey: "tripoint erased " + e.ID.String(), Audience: in, Retention: retention,
 		Case: &caseworkv1.CaseSection{
 			Marking:  &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_AMBER, Purpose: purpose},
 			Occurred: e.Decided.Format(time.RFC3339),
@@ -118,24 +142,19 @@ func erasedReport(state registry.State, e outbox.Erasure, retention string, cuts
 	}
 }
 
-// say accepts reports of the publisher's own. Said before, in other words or not, is said.
-func (t *tender) say(ctx context.Context, reports ...*caseworkv1.Report) error {
-	drafts := make([]outbox.Report, len(reports))
-	for i, report := range reports {
-		var err error
-		if drafts[i], err = draft(report); err != nil {
-			return err
-		}
+// say accepts a report of the publisher's own. Said before, in other words or not, is said.
+func (t *tender) say(ctx context.Context, report *caseworkv1.Report) error {
+	made, err := draft(report)
+	if err != nil {
+		return err
 	}
-	_, err := t.publisher.outbox.Accept(ctx, drafts)
+	_, err = t.publisher.outbox.Accept(ctx, []outbox.Report{made})
 	if used := (*outbox.KeyUsed)(nil); errors.As(err, &used) {
 		err = nil
 	}
 	if err != nil {
 		return err
 	}
-	for _, d := range drafts {
-		t.publisher.lanes.of(d.Audience).signal()
-	}
+	t.publisher.lanes.of(made.Audience).signal()
 	return nil
 }

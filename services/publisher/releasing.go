@@ -47,6 +47,9 @@ func (a api) Release(ctx context.Context, request *publisherv1.ReleaseRequest) (
 	}
 	made.Key, made.Request = request.GetIdempotencyKey(), digest
 	err = a.p.outbox.PutRelease(ctx, made)
+	if unreleasable := (*outbox.Unreleasable)(nil); errors.As(err, &unreleasable) {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, unreleasable)
+	}
 	if errors.Is(err, outbox.ErrOverlap) {
 		return nil, connect.NewError(connect.CodeFailedPrecondition, outbox.ErrOverlap)
 	}
@@ -95,8 +98,7 @@ func (r *release) make(ctx context.Context) (outbox.Release, error) {
 	if err != nil {
 		return outbox.Release{}, err
 	}
-	subject := seal.Terms{Origin: r.events[0].Chain, Batch: r.events[0].Place.Batch, Recipient: r.request.GetTo()}.SubjectAt(audience.Address())
-	revision, err := r.revision(ctx, subject)
+	subject, revision, err := r.place(ctx, audience)
 	if err != nil {
 		return outbox.Release{}, err
 	}
@@ -159,15 +161,19 @@ func (r *release) openings() []registry.Opening {
 	return found
 }
 
-// revision is that of the release's record. It refuses to drop what was released before.
-func (r *release) revision(ctx context.Context, subject string) (uint64, error) {
-	before, ok, err := r.publisher.outbox.Record(ctx, subject)
-	if err != nil || !ok {
-		return 1, err
+// place is where the release's record lies, and its revision. Of one batch and country there is
+// one record, where it was first put, for as long as both countries read it there: an old one,
+// shown at another address, is outdated to its recipient. It refuses to drop what was released before.
+func (r *release) place(ctx context.Context, audience registry.Audience) (subject string, revision uint64, err error) {
+	terms := seal.Terms{Origin: r.events[0].Chain, Batch: r.events[0].Place.Batch, Recipient: r.request.GetTo()}
+	subject = terms.SubjectAt(audience.Address())
+	all, err := r.publisher.outbox.ReleaseRecords(ctx, subject)
+	if err != nil || len(all) == 0 {
+		return subject, 1, err
 	}
-	record, err := openRecord(r.view.state, before)
+	record, err := openRecord(r.view.state, all[0])
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	var missing []string
 	for _, id := range record.Events() {
@@ -176,10 +182,16 @@ func (r *release) revision(ctx context.Context, subject string) (uint64, error) 
 		}
 	}
 	if len(missing) > 0 {
-		return 0, fmt.Errorf("events: of this batch were released to %s before, and have to be named again, or they are taken back: %s",
+		return "", 0, fmt.Errorf("events: of this batch were released to %s before, and have to be named again, or they are taken back: %s",
 			r.request.GetTo(), strings.Join(missing, ", "))
 	}
-	return before.Revision + 1, nil
+	theirs := r.view.state.Reads(r.request.GetTo())
+	for _, address := range r.view.state.Reads(r.publisher.config.Country) {
+		if slices.Contains(theirs, address) && terms.SubjectAt(address) == all[0].Subject {
+			subject = all[0].Subject
+		}
+	}
+	return subject, all[0].Revision + 1, nil
 }
 
 // reports say of each event that it was released.
@@ -206,7 +218,8 @@ func (r *release) reports(digest event.Digest) ([]byte, error) {
 	return proto.Marshal(said)
 }
 
-// sayReleased says of releases that they are done, once the hub has their records.
+// sayReleased says of releases that they are done, once the hub has their records. An event that
+// was erased or recalled since is not named: it leaves the record.
 func (t *tender) sayReleased(ctx context.Context, _ *logView) (moved bool, err error) {
 	unsaid, err := t.publisher.outbox.UnsaidReleases(ctx, tendAtOnce)
 	if err != nil {
@@ -217,8 +230,14 @@ func (t *tender) sayReleased(ctx context.Context, _ *logView) (moved bool, err e
 		if err := proto.Unmarshal(u.Reports, said); err != nil {
 			return moved, fmt.Errorf("the release %q is damaged", u.Key)
 		}
-		if err := t.say(ctx, said.GetReports()...); err != nil {
-			return moved, err
+		for _, report := range said.GetReports() {
+			err := t.say(ctx, report)
+			if unreleasable := (*outbox.Unreleasable)(nil); errors.As(err, &unreleasable) {
+				err = t.publisher.outbox.Withdraw(ctx, u.Record, unreleasable.ID)
+			}
+			if err != nil {
+				return moved, err
+			}
 		}
 		if err := t.publisher.outbox.PutSaid(ctx, u.Key); err != nil {
 			return moved, err

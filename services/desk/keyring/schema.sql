@@ -12,11 +12,11 @@ CREATE TABLE place (
 ) STRICT;
 INSERT INTO place (only, sequence, changed, folded, clock) VALUES (1, 0, 1, 0, 0); -- a new ring knows of no fold
 
--- records are the newest ones by subject. A row stays when all under it has gone: an old record
+-- records are the newest ones, of a batch itself and of its release to this country. A row stays when all under it has gone: an old record
 -- that is shown again must not take its place.
 CREATE TABLE records (
     number    INTEGER PRIMARY KEY,
-    subject   TEXT    NOT NULL UNIQUE,
+    subject   TEXT    NOT NULL UNIQUE, -- at its batch's own address, wherever a release lies
     batch     BLOB    NOT NULL,
     country   TEXT    NOT NULL, -- of the origin
     agency    TEXT    NOT NULL,

@@ -103,10 +103,6 @@ func (c *change) count() error {
 
 func (c *change) take(o Offered) error {
 	digest := event.DigestOf(o.Data)
-	row, err := c.rowOf(o.Subject)
-	if err != nil || row.number != 0 && row.digest == digest && row.standing {
-		return err
-	}
 	unverified, err := seal.Decode(o.Data)
 	if err != nil {
 		return c.refuse(o.Subject, err, digest)
@@ -117,6 +113,11 @@ func (c *change) take(o Offered) error {
 	}
 	if terms.Recipient != "" && terms.Recipient != c.country {
 		return nil // a release to another reader of the address
+	}
+	// A release is one record wherever it lies: at another address an old one is as old.
+	row, err := c.rowOf(terms.Subject())
+	if err != nil || row.number != 0 && row.digest == digest && row.standing {
+		return err
 	}
 	key, ok := c.known.State.Key(unverified.KeyID())
 	if !ok {
@@ -173,7 +174,7 @@ func (c *change) rowOf(subject string) (row, error) {
 	return found, err
 }
 
-// put stores a record's portion in place of what was there of its subject.
+// put stores a record's portion in place of what was there of it. subject is where it lies.
 func (c *change) put(subject string, number int64, r seal.Record, standing bool) error {
 	before, err := c.emptied(number)
 	if err != nil {
@@ -191,7 +192,7 @@ func (c *change) put(subject string, number int64, r seal.Record, standing bool)
 			standing = excluded.standing, grantor = excluded.grantor, retention = excluded.retention, expires = excluded.expires,
 			ended = CASE WHEN records.ended > 0 AND records.expires >= excluded.expires THEN records.ended ELSE excluded.ended END
 		RETURNING number, ended`,
-		subject, r.Batch[:], r.Origin.Country, r.Origin.Agency, r.Origin.Audience, r.Recipient, int64(r.Revision), r.Digest[:], r.KeyID[:], standing,
+		r.Subject(), r.Batch[:], r.Origin.Country, r.Origin.Agency, r.Origin.Audience, r.Recipient, int64(r.Revision), r.Digest[:], r.KeyID[:], standing,
 		r.Grantor[:], r.Retention, r.Expires.Unix(), ended).Scan(&number, &ended)
 	if err != nil {
 		return err

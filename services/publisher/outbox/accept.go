@@ -25,12 +25,21 @@ type Report struct {
 
 	// Attachments are the entries of files that its sections name, in deterministic encoding.
 	Attachments [][]byte
+
+	// Releases is the event that it says is released; zero: none.
+	Releases event.ID
+
+	// Recalls are the events that it recalls. It is said once more in each other audience that
+	// one of them was said or released to, as Elsewhere makes it; ok is false where nobody can read it there.
+	Recalls   []event.ID
+	Elsewhere func(audience string, recalled []event.ID) (report Report, ok bool, err error)
 }
 
 // Acceptance is the promise for one report.
 type Acceptance struct {
 	ID       event.ID
-	Repeated bool // the key was accepted before, with the same content
+	Repeated bool     // the key was accepted before, with the same content
+	Also     []string // audiences in which it is said too, unless Repeated
 }
 
 // KeyUsed refuses a request: an idempotency key stands for other content already.
@@ -60,7 +69,7 @@ type answer struct {
 // Accept stores all reports or, with an error, none. Callers that come at the
 // same time share one transaction, and so one fsync. When ctx ends early, the
 // reports may have been accepted all the same: ask again with the same keys.
-// Errors: *KeyUsed, *NotAttached, ErrClosed, those of ctx and of the disk.
+// Errors: *KeyUsed, *NotAttached, *Unreleasable, ErrClosed, those of ctx and of the disk.
 func (o *Outbox) Accept(ctx context.Context, reports []Report) ([]Acceptance, error) {
 	reply := make(chan answer, 1)
 	select {
@@ -128,7 +137,7 @@ func (o *Outbox) writeGroup(group []request) {
 				continue
 			}
 			answers[i].accepted, err = in.take(r.reports)
-			if used, unattached := (*KeyUsed)(nil), (*NotAttached)(nil); errors.As(err, &used) || errors.As(err, &unattached) {
+			if refuses(err) {
 				answers[i].err = err
 			} else if err != nil {
 				return err
@@ -143,6 +152,12 @@ func (o *Outbox) writeGroup(group []request) {
 		}
 		r.answer <- answers[i]
 	}
+}
+
+// refuses tells a refusal of one request, which has written nothing, from a fault.
+func refuses(err error) bool {
+	used, unattached, unreleasable := (*KeyUsed)(nil), (*NotAttached)(nil), (*Unreleasable)(nil)
+	return errors.As(err, &used) || errors.As(err, &unattached) || errors.As(err, &unreleasable)
 }
 
 // intake writes reports within one transaction.
@@ -202,6 +217,9 @@ func (in *intake) take(reports []Report) ([]Acceptance, error) {
 			if err := named.check(in.tx, i, report); err != nil {
 				return nil, err
 			}
+			if _, err := releasable(in.tx, report.Releases); err != nil {
+				return nil, err
+			}
 		case err != nil:
 			return nil, err
 		case string(digest) != string(report.Digest[:]):
@@ -222,6 +240,10 @@ func (in *intake) take(reports []Report) ([]Acceptance, error) {
 				return nil, err
 			}
 			accepted[i].ID = in.last
+			var err error
+			if accepted[i].Also, err = in.reach(report); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return accepted, nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tripoint/tripoint/pkg/event"
 )
@@ -18,8 +19,8 @@ type Release struct {
 	Reports []byte // a serialised publisher/v1 PublishRequest
 }
 
-// ErrOverlap says that a release's record is not the next revision on its subject, or
-// that one of its events is being erased.
+// ErrOverlap says that a release's record is not the next revision of it, or that one of its
+// events is on its way again.
 var ErrOverlap = errors.New("something else was decided about these events meanwhile")
 
 // Released reports whether a release was decided under a key; it is *KeyUsed where that
@@ -39,6 +40,7 @@ func (o *Outbox) Released(ctx context.Context, key string, request event.Digest)
 }
 
 // PutRelease decides a release. Its events are witnessed reports of this outbox.
+// Errors: *Unreleasable, ErrOverlap, those of the disk.
 func (o *Outbox) PutRelease(ctx context.Context, r Release) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
 		first, last, err := span(tx, r.Events)
@@ -59,17 +61,18 @@ func (o *Outbox) PutRelease(ctx context.Context, r Release) error {
 	return nil
 }
 
-// span is the reports of events, none of which is being erased or on its way.
+// span is the reports of events, each of which may be released and is not on its way.
 func span(tx *sql.Tx, ids []event.ID) (first, last int64, err error) {
 	for _, id := range ids {
-		var sequence int64
-		var erased, waits bool
-		err := tx.QueryRow(`SELECT sequence, EXISTS (SELECT 1 FROM erasures e WHERE e.sequence = a.sequence),
-			EXISTS (SELECT 1 FROM bodies b WHERE b.sequence = a.sequence) FROM accepted a WHERE event_id = $1`, id[:]).Scan(&sequence, &erased, &waits)
+		sequence, err := releasable(tx, id)
 		if err != nil {
+			return 0, 0, err
+		}
+		var waits bool
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM bodies WHERE sequence = $1)`, sequence).Scan(&waits); err != nil {
 			return 0, 0, fmt.Errorf("event %s: %w", id, err)
 		}
-		if erased || waits {
+		if sequence == 0 || waits {
 			return 0, 0, fmt.Errorf("event %s: %w", id, ErrOverlap)
 		}
 		if first == 0 || sequence < first {
@@ -80,31 +83,52 @@ func span(tx *sql.Tx, ids []event.ID) (first, last int64, err error) {
 	return first, last, nil
 }
 
+// sameRelease finds the records of one batch's release to one country, at whichever
+// addresses. Its parameter is releaseOf of one of their subjects.
+const sameRelease = `subject IN (SELECT subject FROM records WHERE substr(subject, -length($1)) = $1)`
+
+// releaseOf is what the subjects of one release have in common: all after the address.
+func releaseOf(subject string) string {
+	parts := strings.SplitN(subject, ".", 3)
+	return "." + parts[len(parts)-1]
+}
+
+// ReleaseRecords are the records of the release that would lie on a subject, the newest first:
+// more than one where the recipient has left an address.
+func (o *Outbox) ReleaseRecords(ctx context.Context, subject string) ([]Record, error) {
+	return o.records(ctx, `WHERE `+sameRelease+` ORDER BY revision DESC, subject`, releaseOf(subject))
+}
+
 // replaceRecord puts a record where there is none, or in the place of the revision before.
 func replaceRecord(tx *sql.Tx, r Record, first, last int64) error {
-	if r.Revision == 1 {
-		return insertRecord(tx, r, first, last)
+	var newest int64
+	if err := tx.QueryRow(`SELECT coalesce(max(revision), 0) FROM records WHERE `+sameRelease, releaseOf(r.Subject)).Scan(&newest); err != nil {
+		return err
+	}
+	if newest+1 != int64(r.Revision) {
+		return ErrOverlap
 	}
 	put, err := tx.Exec(`UPDATE records SET revision = $2, digest = $3, data = $4, expires = $5, first = min(first, $6), last = max(last, $7)
-		WHERE subject = $1 AND revision = $2 - 1`, r.Subject, int64(r.Revision), r.Digest[:], r.Data, r.Expires.Unix(), first, last)
+		WHERE subject = $1`, r.Subject, int64(r.Revision), r.Digest[:], r.Data, r.Expires.Unix(), first, last)
 	if err != nil {
 		return err
 	}
-	if n, err := put.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(err, ErrOverlap)
+	if n, err := put.RowsAffected(); err != nil || n > 0 {
+		return err
 	}
-	return nil
+	return insertRecord(tx, r, first, last)
 }
 
 // Unsaid is a release whose record lies on the hub, and of which nothing was said.
 type Unsaid struct {
 	Key     string
+	Record  string // its subject
 	Reports []byte
 }
 
 // UnsaidReleases are some of those.
 func (o *Outbox) UnsaidReleases(ctx context.Context, limit int) ([]Unsaid, error) {
-	rows, err := o.read.QueryContext(ctx, `SELECT idempotency_key, reports FROM releases r
+	rows, err := o.read.QueryContext(ctx, `SELECT idempotency_key, record, reports FROM releases r
 		WHERE said = 0 AND NOT EXISTS (SELECT 1 FROM records WHERE subject = r.record AND stored < r.revision) ORDER BY idempotency_key LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading releases: %w", err)
@@ -113,7 +137,7 @@ func (o *Outbox) UnsaidReleases(ctx context.Context, limit int) ([]Unsaid, error
 	var all []Unsaid
 	for rows.Next() {
 		var u Unsaid
-		if err := rows.Scan(&u.Key, &u.Reports); err != nil {
+		if err := rows.Scan(&u.Key, &u.Record, &u.Reports); err != nil {
 			return nil, fmt.Errorf("reading releases: %w", err)
 		}
 		all = append(all, u)
@@ -129,6 +153,18 @@ func (o *Outbox) PutSaid(ctx context.Context, key string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("storing that a release is said: %w", err)
+	}
+	return nil
+}
+
+// Withdraw has a release's record lose an event that was erased or recalled before anybody was told.
+func (o *Outbox) Withdraw(ctx context.Context, record string, id event.ID) error {
+	err := o.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT OR IGNORE INTO withdrawals SELECT subject, $2 FROM records WHERE subject = $1`, record, id[:])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("withdrawing a release: %w", err)
 	}
 	return nil
 }

@@ -190,3 +190,13 @@ CREATE TABLE IF NOT EXISTS releases (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS releases_unsaid ON releases (idempotency_key) WHERE said = 0;
+
+-- audiences in which an event was said to be released
+CREATE TABLE IF NOT EXISTS released (
+    sequence INTEGER NOT NULL REFERENCES accepted, -- the event's report
+    audience TEXT NOT NULL,                        -- identifier
+    PRIMARY KEY (sequence, audience)
+) STRICT, WITHOUT ROWID;
+
+-- events that were recalled: nothing of them is released any more
+CREATE TABLE IF NOT EXISTS recalled (sequence INTEGER PRIMARY KEY REFERENCES accepted) STRICT;
