@@ -125,8 +125,8 @@ func (c control) released(ctx context.Context, index uint64, compartments []stri
 	return e, found, nil
 }
 
-// before is what was released earlier to the same country by way of the same audience out of the
-// same batch, and can be opened still: a release takes the place of the one before, so it is named again.
+// before is what was released earlier to the same country out of the same batch, by way of whichever audience,
+// and can be opened still: a release takes the place of the one before, so it is named again.
 func (c control) before(ctx context.Context, first event.Verified, release console.Releasing) ([]*publisherv1.ReleasedEvent, error) {
 	all, err := documents[casework.Release](ctx, c.desk, casework.TypeRelease)
 	if err != nil {
@@ -138,7 +138,7 @@ func (c control) before(ctx context.Context, first event.Verified, release conso
 			continue
 		}
 		for _, claim := range known.Claims {
-			if claim.To == release.To && claim.Audience == release.Audience {
+			if claim.To == release.To {
 				indexes[claim.Event] = claim.Compartments // the newest
 			}
 		}

@@ -177,6 +177,13 @@ func (r *release) place(ctx context.Context, audience registry.Audience) (subjec
 	}
 	var missing []string
 	for _, id := range record.Events() {
+		err := r.publisher.outbox.Releasable(ctx, id)
+		if taken := (*outbox.Unreleasable)(nil); errors.As(err, &taken) {
+			continue // it is taken back
+		}
+		if err != nil {
+			return "", 0, err
+		}
 		if !slices.ContainsFunc(r.events, func(e event.Verified) bool { return e.ID == id }) {
 			missing = append(missing, id.String())
 		}

@@ -217,7 +217,7 @@ func (in *intake) take(reports []Report) ([]Acceptance, error) {
 			if err := named.check(in.tx, i, report); err != nil {
 				return nil, err
 			}
-			if _, err := releasable(in.tx, report.Releases); err != nil {
+			if _, err := releasable(context.Background(), in.tx, report.Releases); err != nil {
 				return nil, err
 			}
 		case err != nil:

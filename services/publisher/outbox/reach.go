@@ -22,9 +22,9 @@ func (e *Unreleasable) Error() string { return fmt.Sprintf("event %s %s", e.ID, 
 // recalled: whoever decides to release it and whoever says so ask in their own
 // transaction, so that no release is said after what takes it back. sequence is 0
 // where the event is not of this outbox.
-func releasable(tx *sql.Tx, id event.ID) (sequence int64, err error) {
+func releasable(ctx context.Context, from rowReader, id event.ID) (sequence int64, err error) {
 	var erased, recalled bool
-	err = tx.QueryRow(`SELECT sequence, EXISTS (SELECT 1 FROM erasures e WHERE e.sequence = a.sequence),
+	err = from.QueryRowContext(ctx, `SELECT sequence, EXISTS (SELECT 1 FROM erasures e WHERE e.sequence = a.sequence),
 		EXISTS (SELECT 1 FROM recalled r WHERE r.sequence = a.sequence) FROM accepted a WHERE event_id = $1`, id[:]).Scan(&sequence, &erased, &recalled)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -37,6 +37,17 @@ func releasable(tx *sql.Tx, id event.ID) (sequence int64, err error) {
 		return 0, &Unreleasable{id, "was recalled: it is released to nobody"}
 	}
 	return sequence, nil
+}
+
+// rowReader is a transaction, or the database.
+type rowReader interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Releasable refuses, by *Unreleasable, an event that is being erased or was recalled.
+func (o *Outbox) Releasable(ctx context.Context, id event.ID) error {
+	_, err := releasable(ctx, o.read, id)
+	return err
 }
 
 // reach keeps to which audiences a release is said, and says a recall in all that its

@@ -43,7 +43,7 @@ func (o *Outbox) Released(ctx context.Context, key string, request event.Digest)
 // Errors: *Unreleasable, ErrOverlap, those of the disk.
 func (o *Outbox) PutRelease(ctx context.Context, r Release) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
-		first, last, err := span(tx, r.Events)
+		first, last, err := span(ctx, tx, r.Events)
 		if err != nil {
 			return err
 		}
@@ -62,9 +62,9 @@ func (o *Outbox) PutRelease(ctx context.Context, r Release) error {
 }
 
 // span is the reports of events, each of which may be released and is not on its way.
-func span(tx *sql.Tx, ids []event.ID) (first, last int64, err error) {
+func span(ctx context.Context, tx *sql.Tx, ids []event.ID) (first, last int64, err error) {
 	for _, id := range ids {
-		sequence, err := releasable(tx, id)
+		sequence, err := releasable(ctx, tx, id)
 		if err != nil {
 			return 0, 0, err
 		}

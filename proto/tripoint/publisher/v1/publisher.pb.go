@@ -335,8 +335,8 @@ type ReleaseRequest struct {
 	Audience string `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`
 	// The marking of what is said.
 	Marking *v1.Marking `protobuf:"bytes,4,opt,name=marking,proto3" json:"marking,omitempty"`
-	// All of one batch. What was released of it to the country before, by way of this audience, is named again:
-	// a release takes the place of the one before.
+	// All of one batch. What was released of it to the country before, by way of whichever audience, and was not
+	// erased or recalled since, is named again: a release takes the place of the one before.
 	Events        []*ReleasedEvent `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
