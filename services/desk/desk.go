@@ -186,7 +186,10 @@ func (d *Desk) openView(ctx context.Context) error {
 		return err
 	}
 	d.committed()
-	return nil
+	if at.Sequence == 0 {
+		return nil // there is nothing to hide, and nothing to fold again
+	}
+	return d.concealAtStart(ctx)
 }
 
 func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*folder, error) {

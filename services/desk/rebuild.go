@@ -69,6 +69,9 @@ func (d *Desk) catchUp(ctx context.Context, f *folder, from uint64) (next uint64
 		if err := f.take(ctx, messages); err != nil {
 			return from, err
 		}
+		if err := d.folded(ctx, f); err != nil { // what is over is not shown until the end is reached
+			return from, err
+		}
 		from = messages[len(messages)-1].Index + 1
 		before := folded
 		folded += len(messages)

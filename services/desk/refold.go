@@ -139,6 +139,24 @@ func (d *Desk) conceal(ctx context.Context, ids []event.ID, mark uint64) error {
 	return nil
 }
 
+// concealAtStart hides, before anything is served, what the view still holds of content that had
+// gone when this desk ended: the view without it was not in yet, and is built before
+// the desk follows on. What has expired meanwhile goes first.
+func (d *Desk) concealAtStart(ctx context.Context) error {
+	if err := d.expire(ctx, &classes{}); err != nil {
+		return err
+	}
+	ids, mark, everything, err := d.ring.Concealed(ctx)
+	if err != nil {
+		return err
+	}
+	if everything {
+		d.shelf.conceal(concealment{mark: mark, all: true})
+		return nil
+	}
+	return d.conceal(ctx, ids, mark)
+}
+
 func (d *Desk) concealAt(ctx context.Context, index, mark uint64) error {
 	entries, err := d.shelf.entries(ctx, view.Filter{After: index, Limit: 1})
 	if err != nil || len(entries) == 0 || entries[0].Index != index {

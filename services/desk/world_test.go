@@ -328,9 +328,8 @@ type running struct {
 
 var errCrash = errors.New("crashed here")
 
-// start opens and runs a desk on a directory.
-func (w *world) start(country, directory string, change ...func(*Config)) *running {
-	w.t.Helper()
+// config is that of a desk on a directory.
+func (w *world) config(country, directory string, change ...func(*Config)) Config {
 	config := Config{
 		Country: country, Directory: directory, Charter: w.charter, MirrorKey: registrytest.Key("mirror " + country),
 		Stream: stream.Config{URL: w.url, User: stream.DeskUser(country)},
@@ -338,8 +337,14 @@ func (w *world) start(country, directory string, change ...func(*Config)) *runni
 	for _, c := range change {
 		c(&config)
 	}
+	return config
+}
+
+// start opens and runs a desk on a directory.
+func (w *world) start(country, directory string, change ...func(*Config)) *running {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d, err := New(ctx, config)
+	d, err := New(ctx, w.config(country, directory, change...))
 	if err != nil {
 		cancel()
 		w.t.Fatal(err)

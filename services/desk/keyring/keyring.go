@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 
 	_ "modernc.org/sqlite" // the driver
+
+	"github.com/tripoint/tripoint/pkg/event"
 )
 
 //go:embed schema.sql
@@ -169,13 +171,33 @@ func (r *Ring) Stale(ctx context.Context) (stale bool, mark uint64, err error) {
 // Folded notes that the view is a fold of the ring as it was at a mark, or newer.
 func (r *Ring) Folded(ctx context.Context, mark uint64) error {
 	err := r.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE place SET folded = max(folded, $1)", int64(mark))
+		if _, err := tx.ExecContext(ctx, "UPDATE place SET folded = max(folded, $1)", int64(mark)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM concealed WHERE mark <= $1", int64(mark))
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("noting that the view was folded again: %w", err)
 	}
 	return nil
+}
+
+// Concealed are the events that no page may show of a view which is not a fold of the ring as it is
+// at the mark, or later. everything says that the ring does not know: it has seen no fold yet.
+func (r *Ring) Concealed(ctx context.Context) (events []event.ID, mark uint64, everything bool, err error) {
+	var folded uint64
+	if err := r.db.QueryRowContext(ctx, "SELECT changed, folded FROM place").Scan(&mark, &folded); err != nil {
+		return nil, 0, false, fmt.Errorf("reading the key ring's marks: %w", err)
+	}
+	rows, err := r.db.QueryContext(ctx, "SELECT event FROM concealed")
+	if err == nil {
+		events, err = idsIn(rows)
+	}
+	if err != nil {
+		return nil, 0, false, fmt.Errorf("reading what is concealed: %w", err)
+	}
+	return events, mark, folded == 0, nil
 }
 
 // Await notes that a released event could not be held against its leaf yet.

@@ -61,6 +61,13 @@ CREATE TABLE batches (
     folded   INTEGER NOT NULL  -- when the first one was folded here, by this desk's clock; it stays over all later folds
 ) STRICT, WITHOUT ROWID;
 
+-- concealed are events that have lost content which a view may still hold: no page shows
+-- them before one was folded from that mark on, or a later one.
+CREATE TABLE concealed (
+    event BLOB    NOT NULL PRIMARY KEY,
+    mark  INTEGER NOT NULL -- place.changed, once it was lost
+) STRICT, WITHOUT ROWID;
+
 -- closures are the log's own word: an event's originator has erased or recalled it. They are
 -- of its origin alone; another's mean nothing.
 CREATE TABLE closures (

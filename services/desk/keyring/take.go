@@ -93,12 +93,21 @@ func (c *change) finish(offered []Offered) error {
 	return c.count()
 }
 
-// count notes, where it has to be, that the view is no fold of the ring any more.
+// count notes, where it has to be, that the view is no fold of the ring any more, and what
+// it must not show meanwhile.
 func (c *change) count() error {
 	if !c.taken.Stale {
 		return nil
 	}
-	return c.tx.QueryRowContext(c.ctx, "UPDATE place SET changed = changed + 1 RETURNING changed").Scan(&c.taken.Mark)
+	if err := c.tx.QueryRowContext(c.ctx, "UPDATE place SET changed = changed + 1 RETURNING changed").Scan(&c.taken.Mark); err != nil {
+		return err
+	}
+	for _, id := range c.taken.Closed {
+		if _, err := c.exec("INSERT INTO concealed (event, mark) VALUES ($1, $2) ON CONFLICT (event) DO UPDATE SET mark = excluded.mark", id[:], int64(c.taken.Mark)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *change) take(o Offered) error {
@@ -240,6 +249,11 @@ func (c *change) ids(query string, args ...any) ([]event.ID, error) {
 	if err != nil {
 		return nil, err
 	}
+	return idsIn(rows)
+}
+
+// idsIn reads rows of one event identifier each, and closes them.
+func idsIn(rows *sql.Rows) ([]event.ID, error) {
 	defer rows.Close()
 	var all []event.ID
 	for rows.Next() {
