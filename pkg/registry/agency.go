@@ -95,7 +95,7 @@ func (s agencySlot) end(b *book, index, doubtedFrom uint64) error {
 	if doubtedFrom != 0 && doubtedFrom < key.From {
 		return fmt.Errorf("doubted from index %d, and the key of %s was valid from %d only", doubtedFrom, s.owner(), key.From)
 	}
-	key.DoubtedFrom = doubtedFrom
+	key.Revoked, key.DoubtedFrom = true, doubtedFrom
 	b.keys[a.Key] = key
 	a = b.endKey(a, index)
 	a.KeysRevoked++

@@ -21,6 +21,7 @@ type Key struct {
 	Second          []byte       // its second key, see pkg/second: both sign; empty: it has none
 	From            uint64       // the first log index at which it is valid
 	Until           uint64       // the first at which it is not any more
+	Revoked         bool         // its owner ended it, as one that others may have; a rotation does not
 	DoubtedFrom     uint64       // its owner no longer vouches for what it signed from here on; 0: it does
 	Renewal         int          // how many of the agency's keys were revoked before it; a rotation keeps it
 	Next            event.Digest // commitment to its successor; zero: none

@@ -25,7 +25,7 @@ CREATE TABLE records (
     revision  INTEGER NOT NULL,
     digest    BLOB    NOT NULL,
     signer    BLOB    NOT NULL, -- key identifier
-    standing  INTEGER NOT NULL, -- 1: that key was valid when the record came
+    standing  INTEGER NOT NULL, -- 1: that key was valid when the record came, or had been and was not revoked: it counts for all of the batch
     grantor   BLOB    NOT NULL,
     retention TEXT    NOT NULL,
     expires   INTEGER NOT NULL,

@@ -139,17 +139,72 @@ func (c *change) take(o Offered) error {
 	if err != nil {
 		return c.refuse(o.Subject, err, digest)
 	}
-	standing := c.known.State.Invalid(key, c.known.Next) == nil
-	if row.number != 0 {
+	return c.place(o.Subject, row, record, key)
+}
+
+// place decides what a record that its origin signed is good for.
+//
+// Every one under a key that is valid now takes the place of an older revision, and of any under a key
+// that is not: it was made later than all that such a key was good for. One under a key that
+// was rotated since is what a desk that begins later is shown, and counts where
+// there is none. Where there is one it only takes away: whoever has got such a key can
+// so keep content from desks, as the hub can, and never bring back what was erased. One under
+// a revoked key counts for the events that this key signed itself.
+func (c *change) place(subject string, row row, record seal.Record, key registry.Key) error {
+	valid := c.valid(key)
+	if row.number == 0 {
+		return c.put(subject, row.number, record, valid || !key.Revoked)
+	}
+	if record.Batch != row.batch {
+		return c.refuse(subject, seal.OtherRecord, record.Digest)
+	}
+	if before, ok := c.known.State.Key(row.signer); !valid || !ok || c.valid(before) {
 		if err := record.Replaces(row.revision, row.digest); err != nil {
-			return c.refuse(o.Subject, err, digest)
-		}
-		if row.standing && !standing {
-			// One that is not valid now may only be the batch's own, which has one that was.
-			return c.refuse(o.Subject, seal.NotOriginator, digest)
+			return c.refuse(subject, err, record.Digest)
 		}
 	}
-	return c.put(o.Subject, row.number, record, standing)
+	if !row.standing || valid {
+		return c.put(subject, row.number, record, valid || !key.Revoked)
+	}
+	// A key from before the batch never signed anything of it.
+	if grantor, ok := c.known.State.Key(row.grantor); key.Revoked || !ok || key.From < grantor.From {
+		return c.refuse(subject, seal.NotOriginator, record.Digest)
+	}
+	return c.cut(subject, row, record)
+}
+
+func (c *change) valid(key registry.Key) bool {
+	return c.known.State.Invalid(key, c.known.Next) == nil
+}
+
+// cut takes from what is here of a record what another revision of it has no entry of.
+func (c *change) cut(subject string, row row, r seal.Record) error {
+	held, err := c.ids("SELECT DISTINCT event FROM pieces WHERE record = $1", row.number)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	closed, err := c.closed(r.Origin)
+	if err != nil {
+		return err
+	}
+	here := map[event.ID]bool{}
+	for _, id := range held {
+		if here[id] = r.Has(id); here[id] {
+			continue
+		}
+		if _, err := c.exec("DELETE FROM pieces WHERE record = $1 AND event = $2", row.number, id[:]); err != nil {
+			return err
+		}
+		c.taken.Closed = append(c.taken.Closed, id)
+		c.deleted, c.taken.Stale = true, true
+	}
+	if slices.ContainsFunc(r.Events(), func(id event.ID) bool {
+		_, over := slices.BinarySearchFunc(closed, id, compareIDs)
+		return !here[id] && !over
+	}) {
+		return c.refuse(subject, seal.NotOriginator, r.Digest)
+	}
+	return nil
 }
 
 // lies reports whether a record lies where it belongs: on its own subject, and a release
@@ -166,20 +221,26 @@ func lies(terms seal.Terms, subject string) bool {
 // row is a record as it is kept.
 type row struct {
 	number   int64 // 0: none
+	batch    event.Digest
 	revision uint64
 	digest   event.Digest
+	signer   event.KeyID
+	grantor  event.KeyID
 	standing bool
 }
 
 func (c *change) rowOf(subject string) (row, error) {
 	var found row
-	var digest []byte
-	err := c.tx.QueryRowContext(c.ctx, "SELECT number, revision, digest, standing FROM records WHERE subject = $1", subject).
-		Scan(&found.number, &found.revision, &digest, &found.standing)
+	var batch, digest, signer, grantor []byte
+	err := c.tx.QueryRowContext(c.ctx, "SELECT number, batch, revision, digest, signer, grantor, standing FROM records WHERE subject = $1", subject).
+		Scan(&found.number, &batch, &found.revision, &digest, &signer, &grantor, &found.standing)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, nil
 	}
+	copy(found.batch[:], batch)
 	copy(found.digest[:], digest)
+	copy(found.signer[:], signer)
+	copy(found.grantor[:], grantor)
 	return found, err
 }
 
@@ -273,11 +334,10 @@ func (c *change) fill(number int64, p seal.Portion) (map[event.ID]bool, error) {
 	if len(p.Grants) == 0 {
 		return present, nil
 	}
-	closed, err := c.ids("SELECT DISTINCT event FROM closures WHERE country = $1 AND agency = $2", p.Origin.Country, p.Origin.Agency)
+	closed, err := c.closed(p.Origin)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(closed, compareIDs)
 	insert, err := c.tx.PrepareContext(c.ctx, "INSERT INTO pieces (record, event, compartment, place, wrapped) VALUES ($1, $2, $3, $4, $5)")
 	if err != nil {
 		return nil, err
@@ -298,6 +358,13 @@ func (c *change) fill(number int64, p seal.Portion) (map[event.ID]bool, error) {
 		}
 	}
 	return present, nil
+}
+
+// closed are the events that their originator has closed, rising.
+func (c *change) closed(origin event.Chain) ([]event.ID, error) {
+	closed, err := c.ids("SELECT DISTINCT event FROM closures WHERE country = $1 AND agency = $2", origin.Country, origin.Agency)
+	slices.SortFunc(closed, compareIDs)
+	return closed, err
 }
 
 func compareIDs(a, b event.ID) int { return slices.Compare(a[:], b[:]) }

@@ -33,13 +33,19 @@ type world struct {
 	head event.Head
 	at   int
 
+	signer   string    // whose key signs
 	recorded time.Time // of the drafts
 	class    string    // their retention
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, book: NewLog(t), recorded: start, class: "case"}
+	founding := Founding()
+	for _, a := range founding.GetAgencies() { // so that each can rotate its key to "next publisher ..."
+		next := registry.CommitmentOf(Public("next publisher " + a.GetCountry() + "/" + a.GetAgency()))
+		a.PublisherNext = next[:]
+	}
+	w := &world{t: t, book: NewLogOf(t, founding), signer: "publisher XA/police", recorded: start, class: "case"}
 	return w
 }
 
@@ -57,9 +63,11 @@ func (w *world) opener(r *Ring) *Opener {
 	return r.Opener([]hpke.PrivateKey{OpeningOf("XB", uint32(theCase))}, func() registry.State { return w.book.State })
 }
 
-func signer(t testing.TB, owner string) event.SigningKey {
+func signer(t testing.TB, owner string) event.SigningKey { return keyOf(t, "publisher "+owner) }
+
+func keyOf(t testing.TB, name string) event.SigningKey {
 	t.Helper()
-	key, err := event.NewSigningKey(Key("publisher " + owner))
+	key, err := event.NewSigningKey(Key(name))
 	must(t, err)
 	return key
 }
@@ -96,7 +104,7 @@ func (w *world) saysUntil(expires time.Time, n int, to ...registry.Opening) batc
 		}
 		drafts = append(drafts, draft)
 	}
-	key := signer(w.t, "XA/police")
+	key := keyOf(w.t, w.signer)
 	sealed, err := seal.Seal(chain, drafts, to)
 	must(w.t, err)
 	signed, head, err := event.SignBatch(key, chain, w.head, event.Seen{}, sealed.Drafts)
@@ -108,7 +116,7 @@ func (w *world) saysUntil(expires time.Time, n int, to ...registry.Opening) batc
 	for _, s := range signed {
 		u, err := event.Decode(s.Data)
 		must(w.t, err)
-		v, err := u.Verify(Public("publisher XA/police"), nil, &event.Roots{})
+		v, err := u.Verify(Public(w.signer), nil, &event.Roots{})
 		must(w.t, err)
 		b.events = append(b.events, v)
 	}
