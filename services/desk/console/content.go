@@ -85,20 +85,25 @@ func (c *Console) addControl(r *http.Request, current session, shown *eventPage)
 	if !found {
 		known = &casework.Event{}
 	}
+	var recalls []string
 	for _, origin := range known.Origins {
 		if origin.Country == shown.Country && origin.Agency == shown.Entry.Agency {
-			shown.Erased = origin.Erased
-			for _, recall := range origin.Recalls {
-				shown.Recalls = append(shown.Recalls, casework.RecallRef(origin.Country, origin.Agency, recall))
-			}
+			shown.Erased, recalls = origin.Erased, origin.Recalls
 		}
+	}
+	of := casework.EventRef{Country: shown.Country, Agency: shown.Entry.Agency, ID: shown.EventID}
+	if shown.Became, err = c.becameOf(r.Context(), current, of, recalls); err != nil {
+		return err
+	}
+	if shown.About, err = c.concernOf(r.Context(), current, shown.Entry); err != nil {
+		return err
 	}
 	if current.decides() && c.ours(shown.Entry) {
 		shown.Actions = actions
 		switch {
 		case shown.Erased:
 			shown.Actions = []string{"recall"}
-		case len(shown.Recalls) > 0: // nobody has anything of it to look at again, or to give
+		case len(recalls) > 0: // nobody has anything of it to look at again, or to give
 			shown.Actions = []string{"recall", "erase"}
 		}
 	}

@@ -177,8 +177,9 @@ type eventPage struct {
 	Files     []linkedFile
 	Actions   []string // that this person may decide on
 	Erased    bool     // its agency has
-	Recalls   []casework.Ref
-	Days      uint64 // that its retention class keeps it; 0: unknown
+	Became    became
+	About     *concern // of an event of control; nil: it is none, or had no effect
+	Days      uint64   // that its retention class keeps it; 0: unknown
 }
 
 func (c *Console) event(r *http.Request, current session) (response, error) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -53,19 +54,36 @@ func (c *Console) owed(ctx context.Context) ([]Owed, error) {
 	return owed, nil
 }
 
+// erasureRow is one event whose keys are gone.
+type erasureRow struct {
+	*casework.Erasure
+	Link eventLink
+}
+
 func (c *Console) erasures(r *http.Request, current session) (response, error) {
 	all, err := readAll[casework.Erasure](r.Context(), c.reader(current), casework.TypeErasure)
 	if err != nil {
 		return response{}, err
 	}
-	page, err := newest(r, all, func(e *casework.Erasure) uint64 { return e.Claims[len(e.Claims)-1].Index })
+	rows := make([]erasureRow, len(all))
+	for i, erasure := range all {
+		rows[i].Erasure = erasure
+	}
+	page, err := newest(r, rows, func(row erasureRow) uint64 { return row.Claims[len(row.Claims)-1].Index })
+	for i := range page.Rows {
+		row := &page.Rows[i]
+		if row.Link, _, err = c.linkTo(r.Context(), current, casework.EventRef{Country: row.Country, Agency: row.Agency, ID: row.ID}, row.Index); err != nil {
+			return response{}, err
+		}
+	}
 	return response{template: "erasures", data: page}, err
 }
 
 // releaseRow is one release of one event to one country.
 type releaseRow struct {
 	casework.ReleaseClaim
-	ID string // of the event
+	Link eventLink
+	Kind string // of the event, as far as this desk knows it
 }
 
 func (c *Console) releases(r *http.Request, current session) (response, error) {
@@ -76,11 +94,34 @@ func (c *Console) releases(r *http.Request, current session) (response, error) {
 	var rows []releaseRow
 	for _, release := range all {
 		for _, claim := range release.Claims {
-			rows = append(rows, releaseRow{claim, release.ID})
+			rows = append(rows, releaseRow{claim, eventLink{ID: release.ID}, claim.Said})
 		}
 	}
 	page, err := newest(r, rows, func(row releaseRow) uint64 { return row.Index })
+	for i := range page.Rows {
+		row := &page.Rows[i]
+		link, kind, err := c.linkTo(r.Context(), current, casework.EventRef{Country: row.Country, Agency: row.Agency, ID: row.Link.ID}, row.Event)
+		if err != nil {
+			return response{}, err
+		}
+		row.Link, row.Kind = link, cmp.Or(kind, row.Kind)
+	}
 	return response{template: "releases", data: page}, err
+}
+
+// linkTo leads to an agency's event, where this desk has it; elsewhere it has the index that is stated.
+func (c *Console) linkTo(ctx context.Context, current session, of casework.EventRef, stated uint64) (link eventLink, kind string, err error) {
+	link = eventLink{ID: of.ID, Index: stated}
+	known, found, err := c.eventBy(ctx, current, of.ID)
+	if err != nil || !found {
+		return link, "", err
+	}
+	for _, origin := range known.Origins {
+		if origin.Country == of.Country && origin.Agency == of.Agency {
+			link.Index, link.Here, kind = origin.Index, true, origin.Kind
+		}
+	}
+	return link, kind, nil
 }
 
 // records shows the key records that are not used. It is for who works in the case, like
