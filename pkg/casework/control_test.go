@@ -108,6 +108,69 @@ func TestRecall(t *testing.T) {
 	stands(nil, []string{"CN", "MM"}, []string{"CN", "MM"}, 1)
 }
 
+// What of an answer is late, and of what it says nothing, follows from the log alone.
+func TestReceiptsThatAreLateOrOfLess(t *testing.T) {
+	const deadline = "2025-02-20T00:00:00Z" // story records at the days that it says
+	for name, c := range map[string]struct {
+		recorded, destroyed string
+		late                bool
+	}{
+		"in time":                          {"2025-02-19", "2025-02-19T23:00:00Z", false},
+		"at the deadline":                  {"2025-02-20", "2025-02-20T07:00:00+07:00", false},
+		"said late":                        {"2025-02-21", "2025-02-19T23:00:00Z", true},
+		"destroyed late":                   {"2025-02-19", "2025-02-20T00:00:01Z", true},
+		"a time that nobody can read":      {"2025-02-19", "soon", false},
+		"destroyed long before it is said": {"2025-03-19", "2025-02-14T00:00:00Z", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			at := func(day string) func(*Said) {
+				return func(e *Said) { e.Recorded, _ = time.Parse(time.DateOnly, day) }
+			}
+			site := &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}
+			s.says("TH", "police", "2025-02-12", site)
+			s.says("TH", "police", "2025-02-12", site)
+			recall := recalled("RC-1", eventID(0), eventID(1))
+			recall.Deadline = deadline
+			s.says("TH", "police", "2025-02-13", recall)
+			answer := func(by string, ids ...string) {
+				said := receipt("RC-1", "TH", "police", ids...)
+				said.Destroyed = c.destroyed
+				s.says(by, "border", "2025-02-14", said, at(c.recorded))
+			}
+			answer("CN", eventID(0))
+			answer("MM", eventID(0), eventID(1), eventID(9))
+			stands := func(want map[string][]string) {
+				t.Helper()
+				r := read[Recall](s, TypeRecall, "TH.police.RC-1")
+				got := map[string][]string{}
+				for _, receipt := range r.Receipts {
+					got[receipt.Country] = receipt.Unnamed
+					if receipt.Late != c.late {
+						t.Errorf("%s is late: %v, want %v", receipt.Country, receipt.Late, c.late)
+					}
+				}
+				if diff := cmp.Diff(want, got, emptyIsNil); diff != "" {
+					t.Errorf("unnamed (-want +got):\n%s", diff)
+				}
+			}
+			stands(map[string][]string{"CN": {eventID(1)}, "MM": nil})
+			answer("CN", eventID(1))
+			stands(map[string][]string{"CN": nil, "MM": nil})
+			// More is recalled; what was named before stays named.
+			more := recalled("RC-1", eventID(1), eventID(2))
+			s.says("TH", "police", "2025-02-12", site)
+			more.EventIds[1] = eventID(uint64(len(s.changes) - 1))
+			more.Deadline = deadline
+			s.says("TH", "police", "2025-02-13", more)
+			stands(map[string][]string{})
+			answer("CN", more.EventIds[1])
+			answer("MM")
+			stands(map[string][]string{"CN": nil, "MM": {more.EventIds[1]}})
+		})
+	}
+}
+
 var emptyIsNil = cmp.Transformer("emptyIsNil", func(s []string) []string {
 	if len(s) == 0 {
 		return nil

@@ -39,9 +39,15 @@ type Receipt struct {
 	Index     uint64   `json:"index"` // of its event
 	Country   string   `json:"country"`
 	Agency    string   `json:"agency"`
+	Recorded  string   `json:"recorded"`         // RFC 3339, UTC: of its event, by its publisher's clock
 	Destroyed string   `json:"destroyed"`        // RFC 3339, as stated
 	Exports   uint32   `json:"exports"`          // files that had been exported with it
 	Events    []string `json:"events,omitempty"` // identifiers of those that it had
+
+	// Derived, of those in Recall.Receipts. Both are the country's own word: the log has no
+	// clock, and nobody else knows what a desk had.
+	Late    bool     `json:"late,omitempty"`    // recorded, or destroyed, after the deadline
+	Unnamed []string `json:"unnamed,omitempty"` // of the events that it was asked for, those that no receipt of it names: it says that it had none of them
 }
 
 // RecallRef is the document of an agency's recall.
@@ -117,7 +123,7 @@ func (f *folding) controlReceipt(m *caseworkv1.ControlReceipt) error {
 		f.remark("when it was destroyed is not a time")
 	}
 	return f.recall(m.GetCountry(), m.GetAgency(), m.GetRecallId(), RecallClaim{Claim: f.claim, Receipt: &Receipt{
-		Index: f.said.Index, Country: f.said.Country, Agency: f.said.Agency,
+		Index: f.said.Index, Country: f.said.Country, Agency: f.said.Agency, Recorded: f.claim.Recorded,
 		Destroyed: m.GetDestroyed(), Exports: m.GetExports(), Events: readableIDs(m.GetEventIds()),
 	}})
 }
@@ -173,6 +179,42 @@ func (r *Recall) derive() {
 		r.Expected = union(r.Expected, c.Expected)
 		r.Deadline, r.Reason = c.Deadline, c.Reason
 	}
+	for i := range r.Receipts {
+		receipt := &r.Receipts[i]
+		receipt.Late = r.after(receipt.Recorded) || r.after(receipt.Destroyed)
+		receipt.Unnamed = r.unnamed(receipt.Country)
+	}
+}
+
+// after reports whether a time is after the deadline; not where one of them is not readable.
+func (r *Recall) after(text string) bool {
+	deadline, err := time.Parse(time.RFC3339, r.Deadline)
+	if err != nil {
+		return false
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.After(deadline)
+}
+
+// unnamed are the events that a country was asked for and that none of its receipts names, sorted.
+func (r *Recall) unnamed(country string) []string {
+	asked := r.Asked(country)
+	for _, c := range r.Claims {
+		if c.Receipt != nil && c.Receipt.Country == country {
+			asked = slices.DeleteFunc(asked, func(id string) bool { return slices.Contains(c.Receipt.Events, id) })
+		}
+	}
+	return asked
+}
+
+// Asked are the recalled events that a country has to destroy, sorted.
+func (r *Recall) Asked(country string) (events []string) {
+	for _, c := range r.Claims {
+		if c.Receipt == nil && slices.Contains(c.Expected, country) {
+			events = union(events, c.Events)
+		}
+	}
+	return events
 }
 
 func (r *Recall) receive(c RecallClaim, recalled bool) {
@@ -193,7 +235,8 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// Confirmed are the expected countries that have answered, sorted.
+// Confirmed are the expected countries that have answered, sorted: in time or late, and for
+// all that was recalled or, as Receipt.Unnamed says, for less.
 func (r *Recall) Confirmed() []string {
 	return slices.DeleteFunc(slices.Clone(r.Expected), func(country string) bool { return !r.answered(country) })
 }

@@ -3,14 +3,18 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/registry"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/desk/keyring"
 )
 
@@ -62,10 +66,14 @@ func (d *Desk) answerOnce(ctx context.Context) (failed, err error) {
 		if err != nil {
 			return nil, err
 		}
-		report := receiptReport(d.config.Country, receipt, exports)
+		audience, _ := d.registry().Audience(receipt.Audience)
+		report := receiptReport(d.config.Country, receipt, exports, audience)
 		_, err = d.config.Publisher.Publish(ctx, &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report}})
 		if err != nil && connect.CodeOf(err) != connect.CodeAlreadyExists { // a desk that has lost its keys.db destroys again what it has confirmed
 			failed = cmp.Or(failed, err)
+			if err := d.refusedReceipt(ctx, receipt, err); err != nil {
+				return nil, err
+			}
 			continue // it holds up no other receipt
 		}
 		if err := d.ring.Answered(ctx, receipt); err != nil {
@@ -73,6 +81,15 @@ func (d *Desk) answerOnce(ctx context.Context) (failed, err error) {
 		}
 	}
 	return failed, nil
+}
+
+// refusedReceipt keeps what the publisher says against a receipt, for the console. That it
+// does not answer changes nothing of that.
+func (d *Desk) refusedReceipt(ctx context.Context, receipt keyring.Receipt, err error) error {
+	if refused, ok := errors.AsType[console.Refused](saidNo(err)); ok {
+		return d.ring.Refused(ctx, receipt, refused.Why)
+	}
+	return nil
 }
 
 // destroyed notes what a view that stands was folded without.
@@ -88,17 +105,26 @@ func (d *Desk) destroyed(ctx context.Context) error {
 	return d.ring.Destroyed(ctx, d.now(), cursor.Index)
 }
 
-// receiptReport is the answer to a recall. It goes where the recall was said, for the same purpose.
-func receiptReport(country string, r keyring.Receipt, exports uint64) *caseworkv1.Report {
+// receiptReport is the answer to a recall. It goes where the recall was said, for the same purpose and
+// with the same retention class, where that audience has them: else no publisher would
+// take it, and whoever recalls in a wrong way would have every country look late.
+func receiptReport(country string, r keyring.Receipt, exports uint64, audience registry.Audience) *caseworkv1.Report {
 	receipt := &caseworkv1.ControlReceipt{
 		RecallId: r.Recall, Country: r.Country, Agency: r.Agency, EventIds: idTexts(r.Events),
 		Destroyed: r.Destroyed.Format(time.RFC3339), Exports: uint32(exports),
 	}
+	purpose, retention := r.Purpose, r.Retention
+	if len(audience.Purposes) > 0 && !slices.Contains(audience.Purposes, purpose) {
+		purpose = audience.Purposes[0]
+	}
+	if !audience.Keeps(retention) {
+		retention = audience.Retention[0]
+	}
 	return &caseworkv1.Report{
 		IdempotencyKey: fmt.Sprintf("receipt of %s to recall %s of %s.%s at %d", country, r.Recall, r.Country, r.Agency, r.Index),
-		Audience:       r.Audience, Retention: r.Retention,
+		Audience:       r.Audience, Retention: retention,
 		Case: &caseworkv1.CaseSection{
-			Marking: &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_AMBER, Purpose: r.Purpose},
+			Marking: &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_AMBER, Purpose: purpose},
 			Source:  "the desk of " + country, Occurred: r.Destroyed.Format(time.RFC3339),
 			Content: &caseworkv1.CaseSection_ControlReceipt{ControlReceipt: receipt},
 		},

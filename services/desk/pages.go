@@ -62,7 +62,7 @@ func (p ringPages) Owed(ctx context.Context) ([]console.Owed, error) {
 	all, err := p.ring.Owed(ctx)
 	shown := make([]console.Owed, len(all))
 	for i, r := range all {
-		shown[i] = console.Owed{Country: r.Country, Agency: r.Agency, Recall: r.Recall, Destroyed: r.Destroyed}
+		shown[i] = console.Owed{Country: r.Country, Agency: r.Agency, Recall: r.Recall, Destroyed: r.Destroyed, Refused: r.Refused}
 	}
 	return shown, err
 }

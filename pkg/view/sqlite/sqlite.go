@@ -26,7 +26,7 @@ var schema string
 
 // version is that of schema.sql, as PRAGMA user_version. It goes up with every
 // change of the schema: a view is rebuilt and never migrated.
-const version = 5
+const version = 6
 
 // ErrVersion says that the file was written with another schema. The owner
 // rebuilds the view from its journal.

@@ -41,6 +41,7 @@ type Export struct {
 type Owed struct {
 	Country, Agency, Recall string    // who recalled, and its identifier of the recall
 	Destroyed               time.Time // when what was recalled was gone here; zero: not yet
+	Refused                 string    // why its publisher did not take it, in its words; empty: it has not said
 }
 
 func (c *Console) owed(ctx context.Context) ([]Owed, error) {

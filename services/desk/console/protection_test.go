@@ -72,7 +72,7 @@ func controlled(v *memoryView) *memoryView {
 		refusals: []Refusal{{noon.Add(-time.Hour), "key.border.MM.police.00112233445566778899aabbccddeeff", "conflicting-record", strings.Repeat("ab", 32)},
 			{noon, "key.border.CN.police.ffeeddccbbaa99887766554433221100 " + hostile, "not-originator", strings.Repeat("cd", 32)}},
 		exports: []Export{{noon.Add(-2 * time.Hour), "officer-7 " + hostile, "evidence", []string{idAt(first), idAt(theirs), "nothing here"}}},
-		owed:    []Owed{{"MM", "police", "R-2", noon.Add(-time.Minute)}},
+		owed:    []Owed{{Country: "MM", Agency: "police", Recall: "R-2", Destroyed: noon.Add(-time.Minute)}},
 	}
 	return v
 }
@@ -85,7 +85,7 @@ func TestProtectionPagesSayWhatBecame(t *testing.T) {
 		"/protection?of=all": {"Overdue 0 Due today 1 Coming 1", "Show TH alone"},
 		"/protection/recalls": {"Recall R-1", "TH police Events: 1. Answers are due by 2025-02-28 12:00:00 UTC.", "the wrong person", "CN: late by 3 days", "MM: confirmed",
 			"Recall R-2", "CN: still has 7 days", "TH: still has 7 days", "This desk has destroyed it (2025-03-03 11:59:00 UTC). Its receipt waits"},
-		"/protection/recalls/TH.police.R-1": {"CN late by 3 days not said", "MM confirmed 2025-02-27 08:00:00 UTC 2", "#23", "protection", "the wrong person"},
+		"/protection/recalls/TH.police.R-1": {"CN late by 3 days not said", "MM confirmed, late 2025-02-27 08:00:00 UTC 2", "#23", "protection", "the wrong person"},
 		"/protection/recalls/MM.police.R-2": {"waiting has 7 days left", "Its receipt waits"},
 		"/protection/erasures":              {"TH police", "asked for by the person", "#24"},
 		"/protection/releases":              {"TH police CN identity person reported", "#25"},
@@ -101,6 +101,40 @@ func TestProtectionPagesSayWhatBecame(t *testing.T) {
 	}
 	if page := b.get("/protection/records"); strings.Index(page, "not signed by") > strings.Index(page, "the same number") {
 		t.Error("the newest refused record is not the first")
+	}
+}
+
+// An answer that came late says so, and one that names fewer events than were recalled too. What a
+// publisher says against this desk's own answer is shown in its words.
+func TestAnswersThatAreLateOrOfLess(t *testing.T) {
+	v := controlled(february(newMemoryView(t)))
+	said := func(by string, content *caseworkv1.CaseSection) {
+		content.Occurred = "2025-03-03"
+		v.say(by, content)
+	}
+	one, two := report(v, "TH"), report(v, "TH")
+	said("TH.police", &caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+		RecallId: "R-7", EventIds: []string{idAt(one), idAt(two)}, Reason: "wrong", Deadline: "2025-02-28T12:00:00Z"}}})
+	said("MM.protection", &caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReceipt{ControlReceipt: &caseworkv1.ControlReceipt{
+		RecallId: "R-7", EventIds: []string{idAt(one)}, Destroyed: "2025-02-28T12:00:01Z", Country: "TH", Agency: "police"}}})
+	said("CN.police", &caseworkv1.CaseSection{Content: &caseworkv1.CaseSection_ControlReceipt{ControlReceipt: &caseworkv1.ControlReceipt{
+		RecallId: "R-7", EventIds: []string{idAt(one), idAt(two)}, Destroyed: "2025-03-01T12:00:00Z", Country: "TH", Agency: "police"}}})
+	v.ring.owed[0].Refused = "no purpose of this audience " + hostile
+	b := signIn(t, open(t, v, nil), "protection")
+	for path, wants := range map[string][]string{
+		"/protection/recalls":               {"CN: confirmed, late", "MM: confirmed in part, late", "MM: confirmed ", "Its receipt was not taken: the publisher of this country says", "no purpose of this audience"},
+		"/protection/recalls/TH.police.R-7": {"MM confirmed in part, late names 1 of 2", "CN confirmed, late 2025-03-01"},
+		"/protection/recalls/MM.police.R-2": {"Its receipt was not taken"},
+	} {
+		text := plainText(b.get(path))
+		for _, want := range wants {
+			if !strings.Contains(strings.ToLower(text), strings.ToLower(want)) {
+				t.Errorf("%s does not say %q:\n%s", path, want, text)
+			}
+		}
+		if strings.Contains(text, "Its receipt waits") {
+			t.Errorf("%s says that the receipt waits", path)
+		}
 	}
 }
 

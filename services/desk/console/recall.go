@@ -18,16 +18,30 @@ type recallView struct {
 	Index   uint64 // of the newest event of it
 	Answers []recallAnswer
 	Late    int    // countries
-	Mine    string // of a recall that asks this desk's country: confirmed, late, waiting
+	Mine    string // of a recall that asks this desk's country: its State
 	Owed    *Owed  // this desk's answer, where it was not handed over yet
 }
 
 // recallAnswer is one country's.
 type recallAnswer struct {
 	Country string
-	State   string            // confirmed, late, waiting
+	State   string            // confirmed, confirmed-late, partly, partly-late, late, waiting
 	Receipt *casework.Receipt // nil: there is none
 	By      string            // how long it is late, or still has
+	Asked   int               // events that it was asked for
+	Named   int               // of them, those that its receipts name
+}
+
+// answered is the state of a country that has a receipt.
+func answered(receipt casework.Receipt) string {
+	state := "confirmed"
+	if len(receipt.Unnamed) > 0 {
+		state = "partly"
+	}
+	if receipt.Late {
+		state += "-late"
+	}
+	return state
 }
 
 func (c *Console) recallOf(recall *casework.Recall, owed []Owed) recallView {
@@ -40,7 +54,9 @@ func (c *Console) recallOf(recall *casework.Recall, owed []Owed) recallView {
 	for _, country := range recall.Expected {
 		one := recallAnswer{Country: country, State: "waiting"}
 		if at := slices.IndexFunc(recall.Receipts, func(receipt casework.Receipt) bool { return receipt.Country == country }); at >= 0 {
-			one.State, one.Receipt = "confirmed", &recall.Receipts[at]
+			receipt := &recall.Receipts[at]
+			one.State, one.Receipt, one.Asked = answered(*receipt), receipt, len(recall.Asked(country))
+			one.Named = one.Asked - len(receipt.Unnamed)
 		} else if unreadable == nil {
 			if now.After(deadline) {
 				one.State = "late"

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tripoint/tripoint/pkg/event"
@@ -21,6 +22,7 @@ type Receipt struct {
 	Deadline        string // RFC 3339, as stated
 	Events          []event.ID
 	Destroyed       time.Time // when the view without them stood; zero: not yet
+	Refused         string    // why the publisher did not take it, in its words; empty: it has not said
 }
 
 // Owe notes a receipt. It is handed over once Destroyed was called, until Answered.
@@ -32,8 +34,8 @@ func (r *Ring) Owe(ctx context.Context, owed Receipt) error {
 	}
 	err := r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO receipts (recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed, accepted)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0) ON CONFLICT DO NOTHING`,
+			INSERT INTO receipts (recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed, accepted, refused)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, '') ON CONFLICT DO NOTHING`,
 			owed.Recall, owed.Country, owed.Agency, owed.Audience, owed.Retention, owed.Purpose, int64(owed.Index), owed.Deadline, append([]byte{}, events...))
 		return err
 	})
@@ -67,9 +69,30 @@ func (r *Ring) Answered(ctx context.Context, owed Receipt) error {
 	return nil
 }
 
+// maxWords is how many bytes of a publisher's words are kept.
+const maxWords = 500
+
+// Refused notes why the agency's publisher does not take a receipt; empty: not any more known.
+func (r *Ring) Refused(ctx context.Context, owed Receipt, why string) error {
+	if why = strings.ToValidUTF8(why, "\uFFFD"); len(why) > maxWords {
+		why = strings.ToValidUTF8(why[:maxWords], "")
+	}
+	if why == owed.Refused {
+		return nil
+	}
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE receipts SET refused = $5 WHERE country = $1 AND agency = $2 AND recall = $3 AND idx = $4", owed.Country, owed.Agency, owed.Recall, int64(owed.Index), why)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting why a receipt was not taken: %w", err)
+	}
+	return nil
+}
+
 // Owed lists the receipts that were not handed over, in the order of the log.
 func (r *Ring) Owed(ctx context.Context) ([]Receipt, error) {
-	rows, err := r.db.QueryContext(ctx, "SELECT recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed FROM receipts WHERE accepted = 0 ORDER BY idx")
+	rows, err := r.db.QueryContext(ctx, "SELECT recall, country, agency, audience, retention, purpose, idx, deadline, events, destroyed, refused FROM receipts WHERE accepted = 0 ORDER BY idx")
 	if err != nil {
 		return nil, fmt.Errorf("reading receipts: %w", err)
 	}
@@ -79,7 +102,7 @@ func (r *Ring) Owed(ctx context.Context) ([]Receipt, error) {
 		var owed Receipt
 		var events []byte
 		var destroyed int64
-		if err := rows.Scan(&owed.Recall, &owed.Country, &owed.Agency, &owed.Audience, &owed.Retention, &owed.Purpose, &owed.Index, &owed.Deadline, &events, &destroyed); err != nil {
+		if err := rows.Scan(&owed.Recall, &owed.Country, &owed.Agency, &owed.Audience, &owed.Retention, &owed.Purpose, &owed.Index, &owed.Deadline, &events, &destroyed, &owed.Refused); err != nil {
 			return nil, fmt.Errorf("reading receipts: %w", err)
 		}
 		for id := range slices.Chunk(events, len(event.ID{})) {

@@ -107,6 +107,7 @@ CREATE TABLE receipts (
     events    BLOB    NOT NULL, -- 16 bytes each
     destroyed INTEGER NOT NULL, -- when the view without them stood; 0: not yet
     accepted  INTEGER NOT NULL,
+    refused   TEXT    NOT NULL, -- why the publisher did not take it when it was handed over last; empty: it was not asked, or did not answer
     PRIMARY KEY (country, agency, recall, idx)
 ) STRICT, WITHOUT ROWID;
 
