@@ -116,7 +116,7 @@ func TestReleasedEvents(t *testing.T) {
 
 	page := b.get(fmt.Sprintf("/events/%d", at))
 	for _, want := range []string{
-		fmt.Sprintf("Its agency released it: #%d", notice), "case: open", "identity sealed: its agency gave this country no key for it",
+		fmt.Sprintf("not said to this country. MM police released sections of it to this country: #%d", notice), "case: open", "identity sealed: its agency gave this country no key for it",
 		"not known here: only readers of cn-mm", "cannot be checked here", fmt.Sprintf("#%d Its agency released it to TH: case.", notice),
 	} {
 		if !strings.Contains(plainText(page), want) {

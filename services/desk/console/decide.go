@@ -36,6 +36,9 @@ type decidePage struct {
 	Countries []string // that it could be released to
 	Audiences []registry.Audience
 	Today     string
+	To        string   // the event's audience
+	Members   []string // who reads it
+	Passage   passage  // of what is done
 }
 
 // Ticked says whether a compartment was chosen; of a new form, none is.
@@ -69,7 +72,7 @@ func (c *Console) decision(r *http.Request, current session) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	shown := decidePage{Event: event, Action: r.PathValue("action"), Today: c.today(), Step: "form"}
+	shown := decidePage{Event: event, Action: r.PathValue("action"), Today: c.today(), Step: "form", To: registry.AudienceOf(event.Audience), Members: c.readersOf(event.Audience)}
 	title, err := c.pages.texts.text("decide."+shown.Action, event.Index)
 	if err != nil {
 		return response{}, err
@@ -86,6 +89,11 @@ func (c *Console) decision(r *http.Request, current session) (response, error) {
 	if own, ok := c.drafts.find(current.key, event.Index, shown.Action, r.URL.Query().Get("draft")); ok {
 		shown.Draft = own
 		shown.resume(r.URL.Query().Get("change") != "")
+	}
+	if shown.Step == "done" {
+		if shown.Passage, err = c.passageOf(r.Context(), current, event, shown.Draft); err != nil {
+			return response{}, err
+		}
 	}
 	return response{template: "decide", title: title, data: shown}, nil
 }
@@ -114,6 +122,13 @@ func (p *decidePage) resume(change bool) {
 	}
 }
 
+// readersOf are the countries that read what is said to an address.
+func (c *Console) readersOf(address string) []string {
+	state := c.config.State()
+	audience, _ := state.Audience(registry.AudienceOf(address))
+	return slices.DeleteFunc(slices.Clone(audience.Members), func(country string) bool { return !slices.Contains(state.Reads(country), address) })
+}
+
 // choices are what a release can be made of: sections that are open to this person, and
 // countries and audiences that the registry has.
 func (c *Console) choices(p *decidePage, current session) {
@@ -132,7 +147,7 @@ func (c *Console) choices(p *decidePage, current session) {
 		}
 	}
 	for _, id := range state.AudiencesOf(c.config.Country) {
-		if audience, ok := state.Audience(id); ok {
+		if audience, ok := state.Audience(id); ok && slices.ContainsFunc(p.Countries, audience.Has) {
 			p.Audiences = append(p.Audiences, audience)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/tripoint/tripoint/pkg/view"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 )
 
@@ -148,7 +149,7 @@ func TestDecisionsReachThePublisherOnce(t *testing.T) {
 				t.Errorf("what came of it: %s", plainText(page))
 			}
 			b.post(path, url.Values{"step": {"confirm"}, "draft": {key}}) // sent twice
-			want := strings.NewReplacer("R-1-KEY", fmt.Sprintf("R-1-%.8s", key), "KEY", key).Replace(test.want)
+			want := strings.NewReplacer("R-1-KEY", recallID(view.Entry{Index: 1}, draft{key: key}), "KEY", key).Replace(test.want)
 			if diff := cmp.Diff([]string{want}, publisher.all()); diff != "" {
 				t.Error(diff)
 			}

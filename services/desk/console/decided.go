@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,8 +101,12 @@ func (c *Console) reportOf(event view.Entry, d draft) *caseworkv1.Report {
 	return &caseworkv1.Report{IdempotencyKey: "console " + d.action + " " + d.key, Audience: audience.ID, Retention: event.Retention, Case: section}
 }
 
-// recallID names a recall. It is one agency's own, so it need not be unique beyond it.
-func recallID(event view.Entry, d draft) string { return fmt.Sprintf("R-%d-%.8s", event.Index, d.key) }
+// recallID names a recall. It is one agency's own, so it need not be unique beyond it; that it comes from
+// the draft makes it the same however often it is sent.
+func recallID(event view.Entry, d draft) string {
+	digest := sha256.Sum256([]byte("recall " + d.key))
+	return fmt.Sprintf("R-%d-%x", event.Index, digest[:3])
+}
 
 // markingOf is the marking of what is said of an event: its own, as far as this desk knows it.
 func markingOf(event view.Entry, audience registry.Audience) *caseworkv1.Marking {

@@ -200,14 +200,9 @@ func (c *Console) event(r *http.Request, current session) (response, error) {
 	shown := eventPage{
 		Entry: found[0], Accepted: found[0].Verdict == verdict.Accepted, Witnessed: at < c.config.Status().WitnessedSize,
 		To: to, Purposes: audience.Purposes, Name: c.agencyName(found[0].Country, found[0].Agency),
-		Days: uint64(state.Retention()[found[0].Retention]),
+		Members: c.readersOf(found[0].Audience), Days: uint64(state.Retention()[found[0].Retention]),
 	}
 	shown.Doubted = shown.Accepted && state.Doubted(shown.Country, shown.Entry.Agency, at)
-	for _, country := range audience.Members {
-		if slices.Contains(state.Reads(country), found[0].Audience) {
-			shown.Members = append(shown.Members, country)
-		}
-	}
 	if shown.Accepted {
 		shown.Sections = c.sections(found[0], current)
 		if shown.Content, err = c.contentOf(r, current, at); err != nil {
