@@ -90,6 +90,9 @@ func (c *Console) decision(r *http.Request, current session) (response, error) {
 		shown.Draft = own
 		shown.resume(r.URL.Query().Get("change") != "")
 	}
+	if closedCase(c.sections(event, current)) {
+		shown.Event.Summary = "" // it would be codes
+	}
 	if shown.Step == "done" {
 		if shown.Passage, err = c.passageOf(r.Context(), current, event, shown.Draft); err != nil {
 			return response{}, err

@@ -33,7 +33,8 @@ func (c *Console) problems(p decidePage) []string {
 	if p.Action == "review" || p.Action == "recall" {
 		_, err := time.Parse(time.DateOnly, date)
 		need(err == nil, "decide.problem.date")
-		need(err != nil || date > c.today() || p.Action == "recall" && date == c.today(), "decide.problem.past")
+		need(err != nil || date >= c.today() || p.Action == "review", "decide.problem.past")
+		need(err != nil || date > c.today() || p.Action == "recall", "decide.problem.today")
 	}
 	if p.Action == "release" {
 		chosen := p.Draft.values["compartment"]
