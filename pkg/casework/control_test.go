@@ -171,6 +171,39 @@ func TestReceiptsThatAreLateOrOfLess(t *testing.T) {
 	}
 }
 
+// A recall that is said in two audiences asks in each who reads the events there: more of it in
+// one asks nobody of the other anew.
+func TestRecallInTwoAudiences(t *testing.T) {
+	s := newStory(t)
+	data := envelope("TH", "police")
+	in := func(audience string, members ...string) func(*Said) {
+		return func(e *Said) { e.Audience, e.Members = audience, members }
+	}
+	pair, region := in("pair", "TH", "CN"), in("region", "TH", "CN", "MM", "KH")
+	m := released("MM", data)
+	m.Subject = "evt.pair.TH.police.site.reported"
+	s.says("TH", "police", "2025-02-12", m, region)
+	site := &caseworkv1.SiteReported{SiteId: "S-1", Name: "invented"}
+	s.says("TH", "police", "2025-02-12", site, pair)
+	id, other := releasedID.String(), eventID(1)
+	asks := func(m *caseworkv1.ControlRecalled, where func(*Said), want ...string) {
+		t.Helper()
+		var heard Said
+		s.says("TH", "police", "2025-02-13", m, where, func(e *Said) { heard = *e })
+		got, err := AskedBy(&s.cabinet, heard)
+		if diff := cmp.Diff(want, got, emptyIsNil); diff != "" || err != nil {
+			t.Errorf("asked (-want +got):\n%s%v", diff, err)
+		}
+	}
+	asks(recalled("RC-1", id), region, "MM")
+	s.says("MM", "police", "2025-02-13", receipt("RC-1", "TH", "police", id), region)
+	asks(recalled("RC-1", other, id), pair, "CN")
+	r := read[Recall](s, TypeRecall, "TH.police.RC-1")
+	if diff := cmp.Diff([][]string{{"CN", "MM"}, {"MM"}}, [][]string{r.Expected, r.Confirmed()}); diff != "" {
+		t.Errorf("expected and confirmed (-want +got):\n%s", diff)
+	}
+}
+
 var emptyIsNil = cmp.Transformer("emptyIsNil", func(s []string) []string {
 	if len(s) == 0 {
 		return nil

@@ -80,6 +80,25 @@ func Recalled(c Cabinet, ref EventRef) (bool, error) {
 	return origin != nil && len(origin.Recalls) > 0, nil
 }
 
+// AskedBy returns the countries that s asks for a receipt, sorted; none where it recalls nothing
+// of its agency's own. s is folded into c.
+func AskedBy(c Cabinet, s Said) ([]string, error) {
+	id := s.Case.GetControlRecalled().GetRecallId()
+	if !identifier.MatchString(id) {
+		return nil, nil
+	}
+	stored, found, err := Load[Recall](c, RecallRef(s.Country, s.Agency, id))
+	if err != nil || !found {
+		return nil, err
+	}
+	for _, claim := range stored.Claims {
+		if claim.Index == s.Index && claim.Receipt == nil {
+			return claim.Expected, nil
+		}
+	}
+	return nil, nil
+}
+
 func (f *folding) controlRecalled(m *caseworkv1.ControlRecalled) error {
 	f.say("recalled %s", events(len(m.GetEventIds())))
 	id := m.GetRecallId()
@@ -171,8 +190,8 @@ func (r *Recall) derive() {
 			continue
 		}
 		more := slices.ContainsFunc(c.Events, func(id string) bool { return !slices.Contains(r.Events, id) })
-		if recalled && more {
-			r.Receipts = nil // they are of less than is recalled now
+		if recalled && more { // what these have answered is less than they are asked now
+			r.Receipts = slices.DeleteFunc(r.Receipts, func(earlier Receipt) bool { return slices.Contains(c.Expected, earlier.Country) })
 		}
 		recalled = true
 		r.Events = union(r.Events, c.Events)

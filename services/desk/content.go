@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"slices"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
@@ -34,9 +35,8 @@ func openedOf(sections []seal.Section) []casework.Opened {
 // recalled go before anything is committed. The view that holds their content is folded again.
 // Who is not the originator of an event, as the log has it, closes nothing.
 func (f *folder) obey(ctx context.Context, tx casework.Cabinet, said casework.Said) error {
-	recalled := casework.RecalledBy(said)
 	closing := keyring.Closure{Country: said.Country, Agency: said.Agency, Index: said.Index, Reason: keyring.Recalled}
-	refs := recalled
+	refs := casework.RecalledBy(said)
 	if erased := said.Case.GetControlErased(); erased != nil {
 		closing.Reason = seal.Erased
 		for _, erasure := range erased.GetErasures() {
@@ -61,13 +61,31 @@ func (f *folder) obey(ctx context.Context, tx casework.Cabinet, said casework.Sa
 	}
 	f.taken.Closed = append(f.taken.Closed, taken.Closed...)
 	f.taken.Stale, f.taken.Mark = f.taken.Stale || taken.Stale, max(f.taken.Mark, taken.Mark)
-	if recall := said.Case.GetControlRecalled(); recall != nil && len(recalled) > 0 && said.Country != f.country {
-		return f.ring.Owe(ctx, keyring.Receipt{
-			Country: said.Country, Agency: said.Agency, Recall: recall.GetRecallId(), Audience: said.Audience, Retention: said.Retention,
-			Purpose: said.Case.GetMarking().GetPurpose(), Index: said.Index, Deadline: recall.GetDeadline(), Events: closing.Events,
-		})
-	}
 	return nil
+}
+
+// owe notes the receipt that a recall asks of this country, once it is folded. A country that was told
+// elsewhere, or reads this audience and was never given the events, is not asked here.
+func (f *folder) owe(ctx context.Context, tx casework.Cabinet, said casework.Said) error {
+	recall := said.Case.GetControlRecalled()
+	asked, err := casework.AskedBy(tx, said)
+	if err != nil || !slices.Contains(asked, f.country) {
+		return err
+	}
+	owed := keyring.Receipt{
+		Country: said.Country, Agency: said.Agency, Recall: recall.GetRecallId(), Audience: said.Audience, Retention: said.Retention,
+		Purpose: said.Case.GetMarking().GetPurpose(), Index: said.Index, Deadline: recall.GetDeadline(),
+	}
+	for _, ref := range casework.RecalledBy(said) {
+		id, ok, err := closable(tx, ref)
+		if err != nil {
+			return err
+		}
+		if ok {
+			owed.Events = append(owed.Events, id)
+		}
+	}
+	return f.ring.Owe(ctx, owed)
 }
 
 // closable reports whether an event was said before, by that agency, and is not of control.

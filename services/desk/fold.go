@@ -134,6 +134,9 @@ func (f *folder) hear(ctx context.Context, tx view.Tx, state registry.State, ind
 		return said, casework.Change{}, err
 	}
 	change, err := casework.Fold(tx, said)
+	if err == nil {
+		err = f.owe(ctx, tx, said)
+	}
 	return said, change, err
 }
 

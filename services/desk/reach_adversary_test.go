@@ -2,6 +2,8 @@ package desk
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +201,65 @@ func TestAdversary_K07_ReleasedThenErased(t *testing.T) {
 			t.Errorf("without %s the row is %+v", what, entry)
 		}
 		must(t, abroad.stop())
+	}
+}
+
+// K08: one recall at the console reaches who reads the event and whom it was released to. Each is asked once,
+// where it reads; each is named, as late or as confirmed, at the originator's desk.
+func TestAdversary_K08_RecallReachesWhomItWasReleasedTo(t *testing.T) {
+	o, directory := newOffice(t), t.TempDir()
+	const planted = "planted words that are released and recalled"
+	id, index := o.reports(planted)
+	o.releases(index, "region")
+	abroad := o.open("XC", directory, today)
+	until(t, "XC reads what was released", func() bool {
+		document, ok := abroad.siteDocument("S-1")
+		return ok && strings.Contains(document, planted)
+	})
+	must(t, control{o.own.Desk}.Say(t.Context(), "police", &caseworkv1.Report{
+		IdempotencyKey: "recall", Audience: "pair", Retention: "case", Case: &caseworkv1.CaseSection{
+			Occurred: "2025-02-12", Source: "invented, for a test",
+			Marking: &caseworkv1.Marking{Purpose: "rescue", Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_AMBER},
+			Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+				RecallId: "R-1", EventIds: []string{id}, Reason: "the wrong place", Deadline: "2025-02-13T00:00:00Z"}},
+		}}))
+	for _, d := range []*running{o.own, abroad} {
+		d.shows(index, "recalled")
+	}
+	same(t, "files of XC with the words", []string(nil), holds(t, directory, []byte(planted)))
+	if _, ok := abroad.siteDocument("S-1"); ok {
+		t.Error("XC still has the entity")
+	}
+	until(t, "XB has answered, and XC, which has no publisher here, is late", func() bool {
+		r := o.own.recall("R-1")
+		return slices.Equal(r.Confirmed(), []string{"XB"}) && slices.Equal(r.Late(time.Now()), []string{"XC"})
+	})
+	must(t, abroad.stop())
+	abroad = o.open("XC", directory, today, o.answers("XC"))
+	until(t, "both have answered", func() bool {
+		r := o.own.recall("R-1")
+		return slices.Equal(r.Confirmed(), []string{"XB", "XC"})
+	})
+	until(t, "XC has its own answer", func() bool { r := abroad.recall("R-1"); return len(r.Receipts) > 0 })
+	for _, d := range []*running{o.own, abroad} {
+		r := d.recall("R-1")
+		same(t, "oddities at "+d.config.Country, 0, len(r.Oddities))
+		answers := map[string]int{}
+		for _, claim := range r.Claims {
+			if claim.Receipt != nil {
+				answers[claim.Country]++
+				same(t, "events of the receipt", []string{id}, claim.Receipt.Events)
+			}
+		}
+		want := map[string]int{"XB": 1, "XC": 1}
+		if d == abroad {
+			want = map[string]int{"XC": 1} // the other one was said in pair
+		}
+		same(t, "answers at "+d.config.Country, want, answers)
+		d.asRebuilt()
+	}
+	err := control{o.own.Desk}.Release(t.Context(), "police", console.Releasing{Key: "again", Index: index, Compartments: []string{"case"}, To: "XC", Audience: "south"})
+	if refused := (console.Refused{}); !errors.As(err, &refused) {
+		t.Errorf("a release of what was recalled: %v", err)
 	}
 }

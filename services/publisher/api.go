@@ -87,9 +87,11 @@ func (a api) Publish(ctx context.Context, request *publisherv1.PublishRequest) (
 	audiences := map[string]bool{}
 	for i, acceptance := range accepted {
 		response.Accepted[i] = &publisherv1.Accepted{
-			IdempotencyKey: reports[i].Key, EventId: acceptance.ID.String(), Repeated: acceptance.Repeated,
+			IdempotencyKey: reports[i].Key, EventId: acceptance.ID.String(), Repeated: acceptance.Repeated, Also: acceptance.Also,
 		}
-		audiences[reports[i].Audience] = true
+		for _, audience := range append(acceptance.Also, reports[i].Audience) {
+			audiences[audience] = true
+		}
 	}
 	for audience := range audiences {
 		a.p.lanes.of(audience).signal()

@@ -69,6 +69,7 @@ func (c *checker) reports(request *publisherv1.PublishRequest) ([]outbox.Report,
 		if reports[i], err = draft(report); err != nil {
 			return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("reports[%d]: %w", i, err))
 		}
+		spread(view.state, report, &reports[i])
 		size := 0
 		for _, section := range reports[i].Sections {
 			size += len(section.Content)

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect"
+
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 )
 
@@ -44,6 +47,13 @@ func erasedIn(s *caseworkv1.CaseSection) (ids []string) {
 		ids = append(ids, e.GetEventId())
 	}
 	return ids
+}
+
+func releasedIn(s *caseworkv1.CaseSection) []string {
+	if u, err := event.Decode(s.GetControlReleased().GetEnvelope()); err == nil {
+		return []string{u.Claims().ID.String()}
+	}
+	return nil
 }
 
 // K07: whoever an event was released to is told in the log that it was erased, also where the
@@ -128,13 +138,7 @@ func TestAdversary_K06_ReleaseAfterTheErasure(t *testing.T) {
 	p.until("all is said", func(s *publisherv1.GetStatusResponse) bool { return s.GetAccepted() == 4 && s.GetWaiting() == 0 })
 	n.witness()
 	p.untilWitnessed(4)
-	released := func(s *caseworkv1.CaseSection) []string {
-		if u, err := event.Decode(s.GetControlReleased().GetEnvelope()); err == nil {
-			return []string{u.Claims().ID.String()}
-		}
-		return nil
-	}
-	if got := fmt.Sprint(w.told(gone, released), w.told(stays, released), w.told(gone, erasedIn)); got != "map[] map[region:1] map[pair:1]" {
+	if got := fmt.Sprint(w.told(gone, releasedIn), w.told(stays, releasedIn), w.told(gone, erasedIn)); got != "map[] map[region:1] map[pair:1]" {
 		t.Errorf("said were %s", got)
 	}
 	for subject, r := range w.keys() {
@@ -188,5 +192,102 @@ func TestReleaseKeepsItsPlace(t *testing.T) {
 		if r.Has(id) {
 			t.Errorf("the record on %s has the erased event", subject)
 		}
+	}
+}
+
+func recalledIn(s *caseworkv1.CaseSection) []string { return s.GetControlRecalled().GetEventIds() }
+
+// recall is a report that recalls events, said to pair.
+func recall(key string, ids ...string) *caseworkv1.Report {
+	return report(key, to("pair"), func(r *caseworkv1.Report) {
+		r.Case.Content = &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+			RecallId: "R-1", EventIds: ids, Reason: "the wrong person", Deadline: "2025-03-10T12:00:00Z"}}
+	})
+}
+
+// K08: one recall reaches all who were given the event, those of a release too; and nothing of it is released any more.
+func TestAdversary_K08_RecallIsSaidWhereItWasReleased(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	p := w.start(t.TempDir())
+	promised := append(p.publish(reports("a", 2, to("pair"))...), p.publish(report("b"))...)
+	p.untilStored(3)
+	n.witness()
+	p.untilWitnessed(3)
+	first, second, third := promised[0].GetEventId(), promised[1].GetEventId(), promised[2].GetEventId()
+	if _, err := p.client.Release(t.Context(), w.releaseTo("r-1", "region", first)); err != nil {
+		t.Fatal(err)
+	}
+	p.until("the release is said", func(s *publisherv1.GetStatusResponse) bool { return s.GetAccepted() == 4 && s.GetWaiting() == 0 })
+	n.witness()
+	p.untilWitnessed(4)
+	for _, repeated := range []bool{false, true} {
+		if got := p.publish(recall("recall", first, second, third))[0]; got.GetRepeated() != repeated || !repeated && !slices.Equal(got.GetAlso(), []string{"region"}) {
+			t.Errorf("the answer is %v", got)
+		}
+	}
+	p.until("it is said", func(s *publisherv1.GetStatusResponse) bool { return s.GetAccepted() == 6 && s.GetWaiting() == 0 })
+	n.witness()
+	p.untilWitnessed(6)
+	for i, want := range []string{"map[pair:1 region:1]", "map[pair:1]", "map[pair:1 region:1]"} {
+		if got := fmt.Sprint(w.told(promised[i].GetEventId(), recalledIn)); got != want {
+			t.Errorf("event %d was recalled in %s, want %s", i, got, want)
+		}
+	}
+	if _, err := p.client.Release(t.Context(), w.releaseTo("r-2", "region", first, second)); err == nil || !strings.Contains(err.Error(), "was recalled: it is released to nobody") {
+		t.Errorf("a release of what was recalled: %v", err)
+	}
+	hand := report("by hand", func(r *caseworkv1.Report) {
+		e := w.releasable(first)
+		r.Case.Content = &caseworkv1.CaseSection_ControlReleased{ControlReleased: &caseworkv1.ControlReleased{
+			To: "XC", Index: 1, Subject: e.GetSubject(), Envelope: e.GetEnvelope(), Compartments: []eventv1.Compartment{1}, RecordDigest: make([]byte, 32)}}
+	})
+	if _, err := p.client.Publish(t.Context(), &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{hand}}); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("a release that is said without the publisher: %v", err)
+	}
+}
+
+// A recall comes between a release and its notice: nobody is told of the release any more, so nobody is asked.
+func TestAdversary_K06_ReleaseThatIsRecalledBeforeItIsSaid(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	directory := t.TempDir()
+	h := &halting{step: "record not sent", reached: make(chan struct{})}
+	p := w.start(directory)
+	promised := p.publish(reports("a", 2, to("pair"))...)
+	p.untilStored(2)
+	n.witness()
+	p.untilWitnessed(2)
+	gone, stays := promised[0].GetEventId(), promised[1].GetEventId()
+	request, next := w.releaseTo("r-1", "region", gone, stays), w.releaseTo("r-2", "region", stays)
+	p.stop()
+	p = w.start(directory, h.in)
+	if _, err := p.client.Release(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	<-h.reached
+	p.publish(recall("recall", gone))
+	killed := image(t, directory)
+	p.stop()
+	p = w.start(killed)
+	p.until("all is said", func(s *publisherv1.GetStatusResponse) bool { return s.GetAccepted() == 4 && s.GetWaiting() == 0 })
+	n.witness()
+	p.untilWitnessed(4)
+	if got := fmt.Sprint(w.told(gone, releasedIn), w.told(stays, releasedIn), w.told(gone, recalledIn)); got != "map[] map[region:1] map[pair:1]" {
+		t.Errorf("said were %s", got)
+	}
+	id, _ := event.ParseID(gone)
+	eventually(t, func() string {
+		for subject, r := range w.keys() {
+			if strings.HasSuffix(subject, "-XC") && r.Has(id) {
+				return "the release's record has the recalled event"
+			}
+		}
+		return ""
+	})
+	if _, err := p.client.Release(t.Context(), next); err != nil {
+		t.Errorf("the next release out of the batch, without what was recalled: %v", err)
 	}
 }

@@ -134,6 +134,9 @@ func send(ctx context.Context, client publisherv1connect.PublisherServiceClient,
 		line := map[string]any{
 			"idempotency_key": accepted.GetIdempotencyKey(), "event_id": accepted.GetEventId(), "repeated": accepted.GetRepeated(),
 		}
+		if also := accepted.GetAlso(); len(also) > 0 {
+			line["also"] = also
+		}
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}

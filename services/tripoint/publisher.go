@@ -101,9 +101,9 @@ func recallCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "recall EVENT...",
 		Short: "Ask every reader to destroy what it has of this agency's events, and to say so",
-		Long: "Says a recall to one audience: every country in it destroys what it has of the events, and\n" +
-			"confirms it. Where an event was released to a country outside, recall it once more, with\n" +
-			"another --id, in the audience where the release was announced.",
+		Long: "Says a recall to an audience, and to each other that one of the events was said or released\n" +
+			"to: who reads the events there destroys what it has of them, and confirms it. The answer\n" +
+			"names the other audiences. Nothing of what is recalled is released any more.",
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, events []string) error {
 			c.key = "recall " + id

@@ -120,6 +120,7 @@ type Accepted struct {
 	IdempotencyKey string                 `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	EventId        string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // UUIDv7 in its text form
 	Repeated       bool                   `protobuf:"varint,3,opt,name=repeated,proto3" json:"repeated,omitempty"`             // this key was accepted before, with the same content
+	Also           []string               `protobuf:"bytes,4,rep,name=also,proto3" json:"also,omitempty"`                      // audiences that a recall is said to besides its own; none where it is repeated
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -173,6 +174,13 @@ func (x *Accepted) GetRepeated() bool {
 		return x.Repeated
 	}
 	return false
+}
+
+func (x *Accepted) GetAlso() []string {
+	if x != nil {
+		return x.Also
+	}
+	return nil
 }
 
 type EraseRequest struct {
@@ -772,11 +780,12 @@ const file_tripoint_publisher_v1_publisher_proto_rawDesc = "" +
 	"\x0ePublishRequest\x12C\n" +
 	"\areports\x18\x01 \x03(\v2\x1c.tripoint.casework.v1.ReportB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\areports\"N\n" +
 	"\x0fPublishResponse\x12;\n" +
-	"\baccepted\x18\x01 \x03(\v2\x1f.tripoint.publisher.v1.AcceptedR\baccepted\"j\n" +
+	"\baccepted\x18\x01 \x03(\v2\x1f.tripoint.publisher.v1.AcceptedR\baccepted\"~\n" +
 	"\bAccepted\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12\x1a\n" +
-	"\brepeated\x18\x03 \x01(\bR\brepeated\"\xa3\x01\n" +
+	"\brepeated\x18\x03 \x01(\bR\brepeated\x12\x12\n" +
+	"\x04also\x18\x04 \x03(\tR\x04also\"\xa3\x01\n" +
 	"\fEraseRequest\x12n\n" +
 	"\tevent_ids\x18\x01 \x03(\tBQ\xbaHN\x92\x01K\b\x01\x10\xe8\a\x18\x01\"Br@2>^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$R\beventIds\x12#\n" +
 	"\x06reason\x18\x02 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xe8\aR\x06reason\"I\n" +

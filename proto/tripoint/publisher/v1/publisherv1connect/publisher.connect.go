@@ -50,10 +50,12 @@ const (
 // PublisherServiceClient is a client for the tripoint.publisher.v1.PublisherService service.
 type PublisherServiceClient interface {
 	// Publish accepts all reports of a request or none. Once it has answered,
-	// every report is on this publisher's disk and will reach the log.
+	// every report is on this publisher's disk and will reach the log. A recall of events that were
+	// said or released to other audiences is said in those too, under the same identifier.
 	// Errors: invalid_argument with protovalidate's violations as details;
 	// already_exists where an idempotency key was used for other content;
-	// permission_denied for an audience that is not open to this agency's country.
+	// permission_denied for an audience that is not open to this agency's country;
+	// failed_precondition for a release of what was erased or recalled.
 	Publish(context.Context, *v1.PublishRequest) (*v1.PublishResponse, error)
 	// Erase takes the keys of this agency's own events out of their key records, and of
 	// releases, and then says so in the log (control.erased). Once it has answered, that is
@@ -158,10 +160,12 @@ func (c *publisherServiceClient) GetStatus(ctx context.Context, req *v1.GetStatu
 // service.
 type PublisherServiceHandler interface {
 	// Publish accepts all reports of a request or none. Once it has answered,
-	// every report is on this publisher's disk and will reach the log.
+	// every report is on this publisher's disk and will reach the log. A recall of events that were
+	// said or released to other audiences is said in those too, under the same identifier.
 	// Errors: invalid_argument with protovalidate's violations as details;
 	// already_exists where an idempotency key was used for other content;
-	// permission_denied for an audience that is not open to this agency's country.
+	// permission_denied for an audience that is not open to this agency's country;
+	// failed_precondition for a release of what was erased or recalled.
 	Publish(context.Context, *v1.PublishRequest) (*v1.PublishResponse, error)
 	// Erase takes the keys of this agency's own events out of their key records, and of
 	// releases, and then says so in the log (control.erased). Once it has answered, that is
