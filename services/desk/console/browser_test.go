@@ -146,6 +146,7 @@ func pagesFit(t *testing.T, tab context.Context, url string, pages []string) {
 			if small := ask[string](t, tab, tooSmall); small != "" {
 				t.Errorf("%s at %d px has targets under 24 px: %s", path, width, small)
 			}
+			accessible(t, tab, path)
 		}
 	}
 }
@@ -228,32 +229,67 @@ func protectionInABrowser(t *testing.T, tab context.Context) {
 	if loaded := ask[string](t, tab, `[...`+entry+`.querySelectorAll(".chip.section")].map(e => e.dataset.state + "=" + e.innerText).join("; ")`); loaded != live {
 		t.Errorf("live an entry reads %q, loaded again %q", live, loaded)
 	}
-	decideInABrowser(t, tab, server.URL, c)
+	v.mu.Lock()
+	told = v.person("TH.police")
+	told.Audience = "mm-th"
+	bilateral := v.hear(told)
+	v.entries[bilateral].Audience = "mm-th" // which CN does not read
+	v.mu.Unlock()
+	decideInABrowser(t, tab, server.URL, c, bilateral)
 	do(t, tab, chromedp.Navigate(server.URL+"/about")) // the server closes once the stream has ended
 }
 
-// decideInABrowser recalls an event with the keyboard alone: the form is loaded again on the way, and sent
-// once more than it should be.
-func decideInABrowser(t *testing.T, tab context.Context, url string, c *Console) {
+// decideInABrowser erases an event, and releases another, with the keyboard alone: the form is loaded again on
+// the way, and sent once more than it should be.
+func decideInABrowser(t *testing.T, tab context.Context, url string, c *Console, bilateral uint64) {
 	publisher := &control{}
 	c.config.Control = publisher
+	release := fmt.Sprintf("/events/%d/release", bilateral)
+	do(t, tab, chromedp.EmulateViewport(1280, 844), chromedp.Navigate(url+linkFor(t, c, "protection")))
+	pagesFit(t, tab, url, []string{"/events/1", "/events/1/review", "/events/1/recall", "/events/1/erase", "/events/1/release", release})
 	for _, width := range []int64{1280, 390} {
-		do(t, tab, chromedp.EmulateViewport(width, 844), chromedp.Navigate(url+linkFor(t, c, "protection")))
-		pagesFit(t, tab, url, []string{"/events/1", "/events/1/review", "/events/1/recall", "/events/1/erase", "/events/1/release"})
-		do(t, tab, chromedp.EmulateViewport(width, 844), chromedp.Navigate(url+"/events/1/erase"),
-			chromedp.Focus(chromedp.CSS("#reason")), chromedp.KeyEvent("asked for by the person\t\r"), chromedp.WaitVisible(chromedp.CSS(`button[value="confirm"]`)))
-		if got := ask[string](t, tab, "document.querySelector('main').innerText"); !strings.Contains(got, "asked for by the person") || !strings.Contains(got, "cannot be reached") {
-			t.Errorf("at %d px the page to confirm reads %q", width, got)
+		do(t, tab, chromedp.EmulateViewport(width, 844))
+		for _, path := range []string{"/events/1/review", "/events/1/recall"} {
+			do(t, tab, chromedp.Navigate(url+path))
+			byKeyboard(t, tab, path, `button[value="check"]`)
 		}
-		if wide := ask[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
-			t.Errorf("the page to confirm at %d px is %d px wide: %s", width, wide, ask[string](t, tab, widest))
+		do(t, tab, chromedp.Navigate(url+"/events/1/erase"))
+		byKeyboard(t, tab, "/events/1/erase", "#reason")
+		decidedByKeyboard(t, tab, width, "asked for by the person\t\r", "asked for by the person", "cannot be reached")
+		do(t, tab, chromedp.Navigate(url+release))
+		byKeyboard(t, tab, release, `input[value="identity"]`)
+		do(t, tab, chromedp.KeyEvent(" "))
+		byKeyboard(t, tab, release, "#to")
+		do(t, tab, chromedp.KeyEvent("C\tb\t\r"))
+		decidedByKeyboard(t, tab, width, "", "identity", "CN", "border")
+	}
+	erased, released := "erase police "+idAt(1)+": asked for by the person", fmt.Sprintf("release police %d [identity] to CN by border", bilateral)
+	got := publisher.all()
+	for i, want := range []string{erased, released, erased, released} {
+		if len(got) != 4 || !strings.HasPrefix(got[i], want) {
+			t.Fatalf("decided %q", got)
 		}
-		do(t, tab, chromedp.Reload(), chromedp.Focus(chromedp.CSS(`button[value="confirm"]`)), chromedp.KeyEvent("\r"))
-		until(t, tab, `document.querySelector("[role=status]") !== null && document.querySelector("[role=status]").innerText.startsWith("Decided.")`)
-		do(t, tab, chromedp.Reload())
 	}
-	want := "erase police " + idAt(1) + ": asked for by the person"
-	if got := publisher.all(); len(got) != 2 || got[0] != want || got[1] != want {
-		t.Errorf("decided %q, want twice %q", got, want)
+}
+
+// decidedByKeyboard sends the form that has the focus with the keys, and confirms what the page to look it over says.
+func decidedByKeyboard(t *testing.T, tab context.Context, width int64, keys string, says ...string) {
+	t.Helper()
+	do(t, tab, chromedp.KeyEvent(keys), chromedp.WaitVisible(chromedp.CSS(`button[value="confirm"]`)))
+	accessible(t, tab, "the page to confirm")
+	got := ask[string](t, tab, "document.querySelector('main').innerText")
+	for _, want := range says {
+		if !strings.Contains(got, want) {
+			t.Errorf("at %d px the page to confirm does not say %q: %q", width, want, got)
+		}
 	}
+	if wide := ask[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
+		t.Errorf("the page to confirm at %d px is %d px wide: %s", width, wide, ask[string](t, tab, widest))
+	}
+	do(t, tab, chromedp.Reload())
+	byKeyboard(t, tab, "the page to confirm", `button[value="confirm"]`)
+	do(t, tab, chromedp.KeyEvent("\r"))
+	until(t, tab, `document.querySelector("[role=status]") !== null && document.querySelector("[role=status]").innerText.startsWith("Decided.")`)
+	do(t, tab, chromedp.Reload())
+	accessible(t, tab, "the page of what was decided")
 }
