@@ -146,7 +146,9 @@ func pagesFit(t *testing.T, tab context.Context, url string, pages []string) {
 			if small := ask[string](t, tab, tooSmall); small != "" {
 				t.Errorf("%s at %d px has targets under 24 px: %s", path, width, small)
 			}
-			accessible(t, tab, path)
+			if width == 1280 { // neither structure nor colours depend on it
+				accessible(t, tab, path)
+			}
 		}
 	}
 }
