@@ -31,7 +31,7 @@ func (c *Conn) PutChunk(ctx context.Context, subject string, chunk []byte, life 
 	defer done()
 	life = min(max(life.Truncate(time.Second), time.Second), longestLife)
 	if _, err := c.js.Publish(ctx, subject, chunk, jetstream.WithMsgTTL(life), jetstream.WithRetryAttempts(0)); err != nil {
-		return fmt.Errorf("storing a chunk: %w", cause(ctx, err))
+		return fmt.Errorf("storing a chunk: %w", refusal(cause(ctx, err)))
 	}
 	return nil
 }

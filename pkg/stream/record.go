@@ -28,6 +28,21 @@ func ParseUntil(value string) (time.Time, error) {
 	return at, nil
 }
 
+// Codes with which the hub itself refuses what is stored on Keys and Files, beside those of the streams.
+const (
+	CodeFull    = 20001 // the agency, or its country, has used up its share
+	CodeRefused = 20002 // the message has what no message there has
+)
+
+// refusal is the hub's own word, where it is why something was not stored.
+func refusal(err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && (api.ErrorCode == CodeFull || api.ErrorCode == CodeRefused) {
+		return fmt.Errorf("the hub refuses it: %.300s", api.Description)
+	}
+	return err
+}
+
 // Occupied says that another message is the newest on the subject than the one that was to be replaced.
 type Occupied struct{ Sequence uint64 } // its sequence; 0: there is none
 
@@ -52,7 +67,7 @@ func (c *Conn) PutRecord(ctx context.Context, subject string, data []byte, after
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("publishing on %s: %w", subject, err)
+		return 0, fmt.Errorf("publishing on %s: %w", subject, refusal(err))
 	}
 	return ack.Sequence, nil
 }

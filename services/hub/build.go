@@ -206,15 +206,24 @@ func remaining(ttl string, age time.Duration) (string, error) {
 	if slices.Contains([]string{"", "never"}, ttl) {
 		return ttl, nil
 	}
-	kept, err := time.ParseDuration(ttl)
-	if seconds, bad := strconv.ParseUint(ttl, 10, 32); bad == nil {
-		kept, err = time.Duration(seconds)*time.Second, nil
-	}
+	kept, err := lifeOf(ttl)
 	if err != nil {
-		return "", errors.New("a message has a time to live that cannot be read")
+		return "", err
 	}
 	if kept -= age; kept <= 0 {
 		return gone, nil
 	}
 	return (kept.Truncate(time.Second) + time.Second).String(), nil
+}
+
+// lifeOf reads a value of ttl that is neither empty nor never.
+func lifeOf(ttl string) (time.Duration, error) {
+	if seconds, err := strconv.ParseUint(ttl, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second, nil
+	}
+	life, err := time.ParseDuration(ttl)
+	if err != nil {
+		return 0, errors.New("a message has a time to live that cannot be read")
+	}
+	return life, nil
 }

@@ -26,6 +26,7 @@ var forAll = time.Unix(math.MaxInt32, 0)
 type issuer struct {
 	keys     keyring
 	operator seed
+	direct   bool // for servers without a hub: key records and chunks go to their streams at once
 }
 
 func newIssuer(keys keyring) (issuer, error) {
@@ -85,7 +86,7 @@ func (i issuer) hub() (*jwt.AccountClaims, error) {
 		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit,
 		Consumer: jwt.NoLimit, MaxAckPending: jwt.NoLimit,
 	}
-	for _, g := range exports {
+	for _, g := range exportsOf(i.direct) {
 		response := jwt.ResponseTypeSingleton
 		if g.answers == manyAnswers {
 			response = jwt.ResponseTypeStream
@@ -115,7 +116,7 @@ func (i issuer) member(a account) (*jwt.AccountClaims, error) {
 	for _, u := range a.users {
 		for _, g := range u.grants {
 			claims.Imports.Add(&jwt.Import{
-				Name: g.subject, Subject: jwt.Subject(g.subject), Account: hub,
+				Name: g.subject, Subject: jwt.Subject(g.stored(i.direct)), Account: hub,
 				LocalSubject: jwt.RenamingSubject(g.local), Type: jwt.Service,
 			})
 		}

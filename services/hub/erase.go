@@ -22,7 +22,7 @@ const eraseRetry = time.Second
 // start, after a crash too, the eraser goes through all records again.
 type eraser struct {
 	keys   jetstream.Stream
-	newest map[string]uint64 // sequence by subject
+	newest map[place]uint64 // sequence
 	due    dues
 }
 
@@ -61,44 +61,7 @@ func eraseKeys(ctx context.Context, js jetstream.JetStream) error {
 	if err != nil {
 		return fmt.Errorf("opening stream %s: %w", stream.Keys, err)
 	}
-	// It ends with an error where the stream was made anew under it.
-	consumer, err := keys.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{HeadersOnly: true, MaxResetAttempts: 3})
-	if err != nil {
-		return fmt.Errorf("reading stream %s: %w", stream.Keys, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("reading stream %s: %w", stream.Keys, err)
-	}
-	defer messages.Stop()
-	e := &eraser{keys: keys, newest: map[string]uint64{}}
-	for {
-		bounded, cancel := context.WithTimeout(ctx, e.wait())
-		m, err := messages.Next(jetstream.NextContext(bounded))
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded):
-		case err != nil:
-			return fmt.Errorf("reading stream %s: %w", stream.Keys, err)
-		default:
-			if err := e.take(ctx, m); err != nil {
-				return err
-			}
-		}
-		if err := e.expire(ctx, time.Now()); err != nil {
-			return err
-		}
-	}
-}
-
-// wait is how long there is nothing to do.
-func (e *eraser) wait() time.Duration {
-	if len(e.due) == 0 {
-		return time.Minute
-	}
-	return min(max(time.Until(e.due[0].at), time.Millisecond), time.Minute)
+	return watch(ctx, js, stream.Keys, &eraser{keys: keys, newest: map[place]uint64{}})
 }
 
 // take overwrites what a message takes the place of.
@@ -107,11 +70,11 @@ func (e *eraser) take(ctx context.Context, m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	sequence := meta.Sequence.Stream
-	before := e.newest[m.Subject()]
-	e.newest[m.Subject()] = max(before, sequence)
-	if at, err := stream.ParseUntil(m.Headers().Get(stream.Until)); err == nil {
-		heap.Push(&e.due, due{at: at, sequence: sequence, subject: m.Subject()})
+	sequence, at := meta.Sequence.Stream, placeOf(m.Subject())
+	before := e.newest[at]
+	e.newest[at] = max(before, sequence)
+	if end, err := stream.ParseUntil(m.Headers().Get(stream.Until)); err == nil {
+		e.due.add(due{at: end, sequence: sequence, place: at}, func(d due) bool { return e.newest[d.place] == d.sequence })
 	}
 	if before == 0 || before == sequence {
 		return nil
@@ -122,16 +85,18 @@ func (e *eraser) take(ctx context.Context, m jetstream.Msg) error {
 func (e *eraser) expire(ctx context.Context, now time.Time) error {
 	for len(e.due) > 0 && !now.Before(e.due[0].at) {
 		over := heap.Pop(&e.due).(due)
-		if e.newest[over.subject] != over.sequence {
+		if e.newest[over.place] != over.sequence {
 			continue // replaced since
 		}
 		if err := e.overwrite(ctx, over.sequence); err != nil {
 			return err
 		}
-		delete(e.newest, over.subject)
+		delete(e.newest, over.place)
 	}
 	return nil
 }
+
+func (e *eraser) next() (at time.Time, ok bool) { return e.due.next() }
 
 func (e *eraser) overwrite(ctx context.Context, sequence uint64) error {
 	err := e.keys.SecureDeleteMsg(ctx, sequence)
@@ -145,24 +110,4 @@ func (e *eraser) overwrite(ctx context.Context, sequence uint64) error {
 		return fmt.Errorf("overwriting key record %d: %w", sequence, err)
 	}
 	return nil
-}
-
-// due is when a record's time is over.
-type due struct {
-	at       time.Time
-	sequence uint64
-	subject  string
-}
-
-// dues are a heap, the next one first.
-type dues []due
-
-func (d dues) Len() int           { return len(d) }
-func (d dues) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
-func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)        { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
 }

@@ -16,6 +16,7 @@ func Examine(config Config) (checks []checkup.Check, running bool) {
 	h := &Hub{config: config}
 	checks = append(checks, checkup.Good("charter", "digest %s", config.Charter.Digest))
 	checks = append(checks, house{config.Directory}.examineBefore()...)
+	checks = append(checks, examineShares(config.Directory)...)
 	streams, err := os.ReadDir(h.streams())
 	if err != nil || len(streams) == 0 {
 		if _, err := os.Stat(house{config.Directory}.restored()); err == nil {

@@ -53,6 +53,7 @@ func writeConfig(directory, secret string, lock keyfile.Lock, state registry.Sta
 	if err != nil {
 		return err
 	}
+	issuer.direct = true
 	for _, name := range []string{"accounts", "credentials"} {
 		if err := os.MkdirAll(filepath.Join(directory, name), 0o700); err != nil {
 			return err

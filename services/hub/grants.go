@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -266,19 +267,34 @@ var notaryConsumers = [][]consumer{
 	{{stream: stream.Events, name: stream.StandbyUser}, {stream: stream.Events, name: stream.StandbyScrubConsumer}},
 }
 
-// exports are the kinds of subjects that accounts import from the hub's. They are
+// exportsOf are the kinds of subjects that accounts import from the hub's. They are
 // wide and always the same, so that no member's number of agencies makes the hub's
 // claims too long to be read: which account imports what, the operator's key signs,
 // and that is the hub's.
-var exports = []grant{
-	{subject: "evt.*.*.*.>", answers: oneAnswer},
-	{subject: "key.*.*.*.>", answers: oneAnswer},
-	{subject: "file.*.*.*.>", answers: oneAnswer},
-	{subject: "$JS.API" + fileAPI + "file.>", answers: oneAnswer},
-	{subject: "reg.*.*", answers: oneAnswer},
-	{subject: "log.*.*", answers: oneAnswer},
-	{subject: "$JS.API.CONSUMER.MSG.NEXT.*.*", answers: manyAnswers},
-	{subject: "$JS.API.CONSUMER.INFO.*.*", answers: oneAnswer},
-	{subject: "$JS.API.CONSUMER.RESET.*.*", answers: oneAnswer},
-	{subject: "$JS.ACK.*.*.>", answers: noAnswer},
+func exportsOf(direct bool) []grant {
+	intake := toIntake
+	if direct {
+		intake = ""
+	}
+	return []grant{
+		{subject: "evt.*.*.*.>", answers: oneAnswer},
+		{subject: intake + "key.*.*.*.>", answers: oneAnswer},
+		{subject: intake + "file.*.*.*.>", answers: oneAnswer},
+		{subject: "$JS.API" + fileAPI + "file.>", answers: oneAnswer},
+		{subject: "reg.*.*", answers: oneAnswer},
+		{subject: "log.*.*", answers: oneAnswer},
+		{subject: "$JS.API.CONSUMER.MSG.NEXT.*.*", answers: manyAnswers},
+		{subject: "$JS.API.CONSUMER.INFO.*.*", answers: oneAnswer},
+		{subject: "$JS.API.CONSUMER.RESET.*.*", answers: oneAnswer},
+		{subject: "$JS.ACK.*.*.>", answers: noAnswer},
+	}
+}
+
+// stored is where in the hub's account a grant leads: what a member stores on Keys and Files goes through
+// the hub's intake, and without one, direct, to the stream.
+func (g grant) stored(direct bool) string {
+	if !direct && (strings.HasPrefix(g.subject, "key.") || strings.HasPrefix(g.subject, "file.")) {
+		return toIntake + g.subject
+	}
+	return g.subject
 }

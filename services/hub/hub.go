@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,7 @@ type Config struct {
 	Listen    string           // host:port for NATS clients; port 0 picks a free one
 	Lock      keyfile.Lock     // how the broker's secret is sealed; the zero value is refused
 	Charter   registry.Charter // the log's founding
+	Shares    Shares           // what may lie here of one agency, and of one country
 	Logger    *slog.Logger     // nil: silent
 }
 
@@ -48,6 +50,7 @@ type Hub struct {
 	js     jetstream.JetStream
 	gate   *gate
 	ledger *ledger
+	intake *intake
 }
 
 // New starts the server, makes what is missing of streams, folds the registry
@@ -97,6 +100,14 @@ func (h *Hub) open(ctx context.Context) error {
 	if h.ledger, err = openLedger(ctx, h.js, h.config.Charter); err != nil {
 		return err
 	}
+	nc, err := h.dial()
+	if err != nil {
+		return err
+	}
+	if h.intake, err = newIntake(nc, h.config.Shares, h.config.Logger); err != nil {
+		nc.Close()
+		return err
+	}
 	return h.gate.apply(ctx, h.js, tenancyOf(h.ledger.state))
 }
 
@@ -128,13 +139,11 @@ func (h *Hub) Credentials(user string) string {
 // Run serves, and follows the registry, until ctx ends; then it stops the server
 // with everything on disk.
 func (h *Hub) Run(ctx context.Context) error {
-	erased := make(chan struct{})
-	go func() {
-		defer close(erased)
-		erase(ctx, h.js, h.config.Logger)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { erase(ctx, h.js, h.config.Logger) })
+	beside.Go(func() { h.intake.run(ctx, h.js, h.config.Directory) })
 	h.follow(ctx)
-	<-erased
+	beside.Wait()
 	h.stop()
 	return h.lock.Close()
 }
@@ -145,6 +154,9 @@ func (h *Hub) credentials() string { return filepath.Join(h.config.Directory, "c
 func (h *Hub) secret() string      { return filepath.Join(h.config.Directory, "keys", "broker.key") }
 
 func (h *Hub) stop() {
+	if h.intake != nil {
+		h.intake.nc.Close()
+	}
 	if h.nc != nil {
 		h.nc.Close()
 	}
@@ -207,13 +219,21 @@ func address(listen string) (host string, port int, err error) {
 
 func (h *Hub) connect() error {
 	var err error
-	h.nc, err = nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)), nats.MaxReconnects(-1), nats.Timeout(20*time.Second),
-		nats.CustomInboxPrefix(stream.InboxPrefix(hubUser)), nats.InProcessServer(h.server))
-	if err != nil {
-		return fmt.Errorf("connecting to the own server: %w", err)
+	if h.nc, err = h.dial(); err != nil {
+		return err
 	}
 	if h.js, err = jetstream.New(h.nc); err != nil {
 		return fmt.Errorf("opening JetStream: %w", err)
 	}
 	return nil
+}
+
+// dial makes a connection of the administrator's.
+func (h *Hub) dial() (*nats.Conn, error) {
+	nc, err := nats.Connect(h.URL(), nats.UserCredentials(h.Credentials(hubUser)), nats.MaxReconnects(-1), nats.Timeout(20*time.Second),
+		nats.CustomInboxPrefix(stream.InboxPrefix(hubUser)), nats.InProcessServer(h.server))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the own server: %w", err)
+	}
+	return nc, nil
 }

@@ -28,21 +28,28 @@ type house struct {
 	hub     *hub.Hub
 	desks   map[string]*desk.Desk
 	clients map[string]publisherv1connect.PublisherServiceClient
+	urls    map[string]string // of publishers
 }
 
 // without runs the hub, the desks of countries and the publishers of agencies, and
 // no notary, until the story ends.
 func without(t *testing.T, data string, parties []string, story func(ctx context.Context, h *house)) {
 	t.Helper()
+	withShares(t, data, hub.Shares{}, parties, story)
+}
+
+// withShares does the same at a hub on which only so much may lie.
+func withShares(t *testing.T, data string, shares hub.Shares, parties []string, story func(ctx context.Context, h *house)) {
+	t.Helper()
 	message, err := os.ReadFile(filepath.Join(data, "charter"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, data: data, desks: map[string]*desk.Desk{}, clients: map[string]publisherv1connect.PublisherServiceClient{}}
+	h := &house{t: t, data: data, desks: map[string]*desk.Desk{}, clients: map[string]publisherv1connect.PublisherServiceClient{}, urls: map[string]string{}}
 	if h.charter, err = registry.OpenCharter(message); err != nil {
 		t.Fatal(err)
 	}
-	h.hub, err = hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: h.charter})
+	h.hub, err = hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: h.charter, Shares: shares})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +106,7 @@ func (h *house) publisher(country, agency string) daemon.Role {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.urls[country+"/"+agency] = p.URL()
 	h.clients[country+"/"+agency] = publisher.NewClient(p.URL(), "a token")
 	return daemon.Role{Name: "publisher " + country + "/" + agency, Run: p.Run}
 }

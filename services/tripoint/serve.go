@@ -64,6 +64,9 @@ type file struct {
 	// Bodies outside of the log that cosign it; each hands out its URL and its key.
 	Witnesses []outsideBody `yaml:"witnesses,omitempty"` // notary
 
+	// What may lie on the hub at once; left out: the defaults of hub.Shares.
+	Shares shares `yaml:"shares,omitempty"` // hub
+
 	// How fast the notary reads the stream again, and on how many servers it must lie.
 	Scrub    pace `yaml:"scrub,omitempty"`
 	Replicas int  `yaml:"replicas,omitempty"`
@@ -72,6 +75,21 @@ type file struct {
 type courier struct {
 	URL       string `yaml:"url"`
 	TokenFile string `yaml:"token_file"`
+}
+
+// shares are in MiB.
+type shares struct {
+	AgencyKeys   uint32 `yaml:"agency_keys_mib"`
+	AgencyFiles  uint32 `yaml:"agency_files_mib"`
+	CountryKeys  uint32 `yaml:"country_keys_mib"`
+	CountryFiles uint32 `yaml:"country_files_mib"`
+}
+
+func (s shares) bytes() hub.Shares {
+	return hub.Shares{
+		AgencyKeys: uint64(s.AgencyKeys) << 20, AgencyFiles: uint64(s.AgencyFiles) << 20,
+		CountryKeys: uint64(s.CountryKeys) << 20, CountryFiles: uint64(s.CountryFiles) << 20,
+	}
 }
 
 type pace struct {
@@ -261,7 +279,7 @@ func serveHub(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	h, err := hub.New(ctx, hub.Config{Directory: s.Directory, Listen: s.Listen, Lock: lock, Charter: s.charter, Logger: s.log})
+	h, err := hub.New(ctx, hub.Config{Directory: s.Directory, Listen: s.Listen, Lock: lock, Charter: s.charter, Shares: s.Shares.bytes(), Logger: s.log})
 	if err != nil {
 		return err
 	}
