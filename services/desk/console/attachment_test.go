@@ -86,12 +86,12 @@ func TestHTMLFileDoesNotRender(t *testing.T) {
 			}
 		}
 		page := b.get("/events/10/attachments/case/0")
-		for _, want := range []string{"text/html", "can run code in a browser", "Take it away as a file"} {
+		for _, want := range []string{"text/html", "can run programs in a browser", "Save it as a file"} {
 			if !strings.Contains(plainText(page), want) {
 				t.Errorf("declared %q: the page does not say %q", declared, want)
 			}
 		}
-		if strings.Contains(page, "<script>alert") || (declared == "image/jpeg") != strings.Contains(page, "does not begin as") {
+		if strings.Contains(page, "<script>alert") || (declared == "image/jpeg") != strings.Contains(page, "does not begin like") {
 			t.Errorf("declared %q:\n%s", declared, page)
 		}
 		if len(*taken) != 2 {
@@ -187,8 +187,8 @@ func TestFileThatCannotBeHadSaysWhy(t *testing.T) {
 		fault error
 		want  string
 	}{
-		{attachment.Missing, "keeps it back"}, {attachment.Erased, "has erased it"}, {attachment.Moved, "another order"}, {attachment.Cut, "was cut"},
-		{attachment.Altered, "something else in its place"}, {attachment.Broken, "does not open"}, {errors.New("a secret of the network"), "cannot be reached"},
+		{attachment.Missing, "keeps it back"}, {attachment.Erased, "has erased it"}, {attachment.Moved, "another order"}, {attachment.Cut, "is cut short"},
+		{attachment.Altered, "something else instead"}, {attachment.Broken, "does not open"}, {errors.New("a secret of the network"), "cannot be reached"},
 	} {
 		c, taken := withFiles(t, Attachment{Compartment: "case", Name: "a.bin", Size: uint64(len(text)), Tag: "t", Open: func(context.Context) File {
 			return memoryFile{bytes.NewReader(text), 0, fmt.Errorf("chunk 0 of 1: %w", test.fault)}
@@ -206,7 +206,7 @@ func TestFileThatCannotBeHadSaysWhy(t *testing.T) {
 	}
 	c, _ := withFiles(t, Attachment{Compartment: "case", Reason: string(attachment.Malformed)})
 	b := signIn(t, c, "officer")
-	if page := plainText(b.get("/events/10")); !strings.Contains(page, "not in the right form") {
+	if page := plainText(b.get("/events/10")); !strings.Contains(page, "made its entry wrongly") {
 		t.Errorf("an entry out of form: %s", page)
 	}
 	if answer := b.do("GET", "/events/10/attachments/case/0/file"); answer.Code != 404 {

@@ -102,11 +102,11 @@ func TestDecisionsReachThePublisherOnce(t *testing.T) {
 		says   []string // on the page to confirm it
 		want   string
 	}{
-		{"erase", url.Values{"reason": {" asked for by the person "}}, []string{"asked for by the person", "Copies that a dishonest reader has made cannot be reached"},
+		{"erase", url.Values{"reason": {" asked for by the person "}}, []string{"asked for by the person", "Copies that a dishonest reader made cannot be reached"},
 			`erase police ` + idAt(1) + `: asked for by the person`},
 		{"recall", url.Values{"reason": {"wrong site"}, "date": {"2025-03-10"}}, []string{"wrong site", "2025-03-10", "cannot be reached"},
 			`say police {"idempotencyKey":"consolerecallKEY","audience":"border","retention":"case","case":{"marking":{"tlp":"TLP_AMBER","pap":"PAP_AMBER","purpose":"anti-trafficking"},"source":"thedeskofTH","occurred":"2025-03-03","controlRecalled":{"recallId":"R-1-KEY","eventIds":["` + idAt(1) + `"],"reason":"wrongsite","deadline":"2025-03-10T23:59:59Z"}}}`},
-		{"review", url.Values{"reason": {"still needed"}, "date": {"2025-06-01"}}, []string{"Nothing is deleted by it"},
+		{"review", url.Values{"reason": {"still needed"}, "date": {"2025-06-01"}}, []string{"Nothing is deleted, now or on that day"},
 			`say police {"idempotencyKey":"consolereviewKEY","audience":"border","retention":"case","case":{"marking":{"tlp":"TLP_AMBER","pap":"PAP_AMBER","purpose":"anti-trafficking"},"source":"thedeskofTH","occurred":"2025-03-03","controlReviewed":{"eventIds":["` + idAt(1) + `"],"reviewDate":"2025-06-01","reason":"stillneeded"}}}`},
 	} {
 		t.Run(test.action, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestDecisionsReachThePublisherOnce(t *testing.T) {
 			key := draftOf.FindStringSubmatch(page)[1]
 			publisher.err = errors.New("connection reset")
 			page, _ = b.post(path, url.Values{"step": {"confirm"}, "draft": {key}})
-			if !strings.Contains(page, "Nobody knows whether it was decided") || strings.Contains(page, "connection reset") {
+			if !strings.Contains(page, "It is not known whether it was decided") || strings.Contains(page, "connection reset") {
 				t.Errorf("a lost answer reads %s", plainText(page))
 			}
 			publisher.err = Refused{"event_ids[0]: this publisher does not have its keys. Nothing of this request is erased"}
@@ -187,7 +187,7 @@ func TestReleaseGivesWhatIsOpenHere(t *testing.T) {
 	}
 	good := url.Values{"step": {"check"}, "compartment": {"identity", "case"}, "to": {"CN"}, "audience": {"border"}}
 	for problem, change := range map[string]url.Values{
-		"Choose at least one section": {"compartment": nil}, "Only sections can be given that are open to you": {"compartment": {"protection"}},
+		"Choose at least one section": {"compartment": nil}, "You can give only sections that are open to you": {"compartment": {"protection"}},
 		"Choose a country": {"to": {"MM"}}, "Choose an audience": {"audience": {"mm-th"}}, "that are open to you here": {"compartment": {"intelligence"}},
 	} {
 		form := url.Values{}

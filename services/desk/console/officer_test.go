@@ -344,7 +344,7 @@ func TestPagesThatAreFoldedAgainSaySo(t *testing.T) {
 	v.hidden = map[casework.Ref]bool{{Type: casework.TypePerson, ID: "P-0001"}: true}
 	c := open(t, v, nil)
 	answer := signIn(t, c, "officer").do("GET", "/people/P-0001")
-	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "Being put together again") {
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "This page is being made again") {
 		t.Errorf("status %d: %s", answer.Code, plainText(answer.Body.String()))
 	}
 	if code := signIn(t, c, "intelligence", inIntelligence).do("GET", "/people/P-0001").Code; code != http.StatusForbidden {

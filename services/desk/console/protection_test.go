@@ -82,7 +82,7 @@ func TestProtectionPagesSayWhatBecame(t *testing.T) {
 	b := signIn(t, c, "protection")
 	for path, wants := range map[string][]string{
 		"/protection":        {"Overdue 0 Due today 1 Coming 1", "2025-03-03 due today", "2025-04-01 coming", "TH police", "reviewed before: 1"},
-		"/protection?of=all": {"Overdue 0 Due today 1 Coming 1", "Show TH alone"},
+		"/protection?of=all": {"Overdue 0 Due today 1 Coming 1", "Show only TH"},
 		"/protection/recalls": {"Recall R-1", "TH police Events: 1. Answers are due by 2025-02-28 12:00:00 UTC.", "the wrong person", "CN: late by 3 days", "MM: confirmed",
 			"Recall R-2", "CN: still has 7 days", "TH: still has 7 days", "This desk has destroyed it (2025-03-03 11:59:00 UTC). Its receipt waits"},
 		"/protection/recalls/TH.police.R-1": {"CN late by 3 days not said", "MM confirmed, late 2025-02-27 08:00:00 UTC 2", "#23", "protection", "the wrong person"},
