@@ -38,6 +38,7 @@ type Opening struct {
 	Epoch       uint32 // counts this compartment's keys from 1
 	Public      []byte // 1216 bytes
 	From, Until uint64 // as in Key
+	Revoked     bool
 	DoubtedFrom uint64
 	Next        event.Digest
 }
@@ -281,6 +282,6 @@ func (s openingSlot) put(b *book, index uint64, key, secondKey []byte, next even
 
 func (s openingSlot) end(b *book, index, doubtedFrom uint64) error {
 	at := s.last(b)
-	b.openings[at].Until, b.openings[at].DoubtedFrom = index, doubtedFrom
+	b.openings[at].Until, b.openings[at].Revoked, b.openings[at].DoubtedFrom = index, true, doubtedFrom
 	return nil
 }

@@ -180,6 +180,9 @@ func (p *Publisher) reasons(ctx context.Context, counts outbox.Counts, waiting m
 	if view.size > 0 && !p.awake.Load() && p.hub.Away() == nil {
 		reasons = append(reasons, "the log is read up to its end: nothing is signed before it is known that nobody else signs in this agency's name")
 	}
+	if view.size > 0 && p.awake.Load() && p.caughtUp.Load() != p.hub.Reconnects() && p.hub.Away() == nil {
+		reasons = append(reasons, "the log is read up to its end, since the hub was away: nothing is sent before it is known whose keys are valid still")
+	}
 	for _, audience := range slices.Sorted(maps.Keys(waiting)) {
 		if oldest, ok, err := p.outbox.Oldest(ctx, audience); err == nil && ok && view.ended(oldest.Key, oldest.Address) != nil {
 			reasons = append(reasons, fmt.Sprintf("audience %s: what was signed before its key or its address ended, "+

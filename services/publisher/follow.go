@@ -144,7 +144,8 @@ func (p *Publisher) pursue(ctx context.Context) error {
 	if err := p.begin(ctx, u, reader); err != nil {
 		return err
 	}
-	behind, err := reader.Pending(ctx) // of the log, since the start
+	connection := p.hub.Reconnects()
+	behind, err := reader.Pending(ctx) // of the log, since the start, or since the connection was made again
 	if err != nil {
 		return err
 	}
@@ -153,37 +154,31 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			if err := p.awaken(ctx, u); err != nil {
 				return err
 			}
+			p.catchUp(connection)
 		}
 		messages, err := reader.Fetch(ctx, fetchMessages, fetchWait)
 		if err != nil {
 			return err
 		}
 		behind -= min(behind, uint64(len(messages)))
-		u.announce(messages)
-		for _, m := range messages {
-			if m.Sequence <= u.read {
-				continue // delivered twice
-			}
-			// The log stream has no gaps, but the hub may have handed a message to a
-			// connection of ours that is dead. What is missing twice is not there.
-			if expected := u.read + 1; m.Sequence != expected && p.missed != expected {
-				p.missed = expected
-				return fmt.Errorf("messages %d to %d did not arrive", expected, m.Sequence-1)
-			}
-			if err := p.take(ctx, u, m); err != nil {
-				return err
-			}
-		}
-		if u.unsaved {
-			if err := p.save(ctx, u, outbox.News{}); err != nil {
-				return err
-			}
+		if err := p.takeAll(ctx, u, messages); err != nil {
+			return err
 		}
 		if err := reader.Ack(); err != nil {
 			return err
 		}
 		if u.fault != nil && (len(messages) == 0 || messages[len(messages)-1].Pending == 0) {
 			return u.fault // nothing sound came after it: read again
+		}
+		if now := p.hub.Reconnects(); now != connection {
+			connection = now
+			if err := reader.Reset(ctx, u.read+1); err != nil {
+				return err
+			}
+			if behind, err = reader.Pending(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		if len(messages) == 0 {
 			behind = 0
@@ -204,6 +199,43 @@ func (p *Publisher) pursue(ctx context.Context) error {
 			p.troubles.note("registry", p.standing(p.log.Load()))
 		}
 	}
+}
+
+// takeAll takes in what was fetched of the log stream; it is on disk then.
+func (p *Publisher) takeAll(ctx context.Context, u *pursuit, messages []stream.Message) error {
+	u.announce(messages)
+	for _, m := range messages {
+		if m.Sequence <= u.read {
+			continue // delivered twice
+		}
+		// The log stream has no gaps, but the hub may have handed a message to a
+		// connection of ours that is dead. What is missing twice is not there.
+		if expected := u.read + 1; m.Sequence != expected && p.missed != expected {
+			p.missed = expected
+			return fmt.Errorf("messages %d to %d did not arrive", expected, m.Sequence-1)
+		}
+		if err := p.take(ctx, u, m); err != nil {
+			return err
+		}
+	}
+	if !u.unsaved {
+		return nil
+	}
+	return p.save(ctx, u, outbox.News{})
+}
+
+// catchUp says that all there was in the log when a connection was made is known.
+func (p *Publisher) catchUp(connection uint64) {
+	if p.caughtUp.Swap(connection) != connection {
+		p.lanes.signal()
+	}
+}
+
+// ready reports whether anything may be signed or sent: the registry is known as it was when this
+// process began, and when its connection was made, since a key may have been
+// revoked while the hub was away. follow signals when that changes.
+func (p *Publisher) ready(view *logView) bool {
+	return view.size > 0 && !p.blind.Load() && p.awake.Load() && p.caughtUp.Load() == p.hub.Reconnects()
 }
 
 // begin makes the message after the one that is remembered the next to be read. A

@@ -18,8 +18,9 @@ import (
 // gone is a hub that is away.
 type gone struct{}
 
-func (gone) Away() error { return errAway }
-func (gone) Close()      {}
+func (gone) Away() error        { return errAway }
+func (gone) Reconnects() uint64 { return 0 }
+func (gone) Close()             {}
 func (gone) PublishBatch(context.Context, []stream.Message) (uint64, error) {
 	return 0, errAway
 }

@@ -82,6 +82,20 @@ func (l *link) cut() {
 	clear(l.conns)
 }
 
+// down cuts the link, and keeps it so until it goesUp.
+func (l *link) down() {
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
+	l.cut()
+}
+
+func (l *link) goesUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = false
+}
+
 func (l *link) sent() (bytes, cutsLeft int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -47,7 +47,8 @@ type Config struct {
 // hub is what the publisher needs of a stream.Conn, and logReader of its Reader;
 // faults are injected here.
 type hub interface {
-	Away() error // nil while connected; a *refusal where the hub does not admit us
+	Away() error        // nil while connected; a *refusal where the hub does not admit us
+	Reconnects() uint64 // how often the connection was made again
 	PublishBatch(ctx context.Context, messages []stream.Message) (last uint64, err error)
 	PutRecord(ctx context.Context, subject string, data []byte, after uint64, life time.Duration) (sequence uint64, err error)
 	Reader(ctx context.Context, stream string) (logReader, error)
@@ -113,8 +114,9 @@ type Publisher struct {
 	// before the answer it belongs to, and nothing is sent that is being taken back.
 	flight   sync.RWMutex
 	log      atomic.Pointer[logView]
-	blind    atomic.Bool // the registry is known to have gone on, and not how: nothing is published
-	awake    atomic.Bool // the log was followed to where it was when this process began: see awaken
+	blind    atomic.Bool   // the registry is known to have gone on, and not how: nothing is published
+	awake    atomic.Bool   // the log was followed to where it was when this process began: see awaken
+	caughtUp atomic.Uint64 // Reconnects of the connection over which the log was last read to its end
 	troubles troubles
 	missed   uint64 // message of the log that did not arrive; for follow alone
 	doubted  int    // see doubts; likewise

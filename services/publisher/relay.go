@@ -87,7 +87,7 @@ func (l *lane) step(ctx context.Context) (moved bool, err error) {
 	p.flight.RLock()
 	defer p.flight.RUnlock()
 	view := p.log.Load()
-	if view.size == 0 || p.blind.Load() || !p.awake.Load() {
+	if !p.ready(view) {
 		return false, nil // follow signals when that changes
 	}
 	oldest, ok, err := p.outbox.Oldest(ctx, l.audience)

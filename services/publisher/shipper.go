@@ -76,7 +76,7 @@ func (s *shipper) sleep(ctx context.Context) {
 func (s *shipper) step(ctx context.Context) (moved bool, err error) {
 	p := s.publisher
 	view := p.log.Load()
-	if view.size == 0 || p.blind.Load() || !p.awake.Load() || p.hub.Away() != nil {
+	if !p.ready(view) || p.hub.Away() != nil {
 		return false, nil
 	}
 	addresses := map[string]string{}

@@ -71,7 +71,7 @@ func (t *tender) step(ctx context.Context) (moved bool, err error) {
 	view := p.log.Load()
 	_, err = p.outbox.ExpireRecords(ctx, p.outbox.Clock())
 	errs := []error{err}
-	if view.size > 0 && !p.blind.Load() && p.awake.Load() {
+	if p.ready(view) {
 		for _, do := range []func(context.Context, *logView) (bool, error){t.cut, t.send, t.sayErased, t.sayReleased} {
 			did, err := do(ctx, view)
 			moved = moved || did
@@ -205,14 +205,19 @@ func (t *tender) send(ctx context.Context, _ *logView) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var unreadable []error // these hold up no other
 	for _, r := range records {
 		bounded, cancel := context.WithTimeout(ctx, 30*time.Second+time.Duration(len(r.Data)>>14)*time.Second)
 		err := p.putRecord(bounded, r)
 		cancel()
+		if errors.Is(err, seal.ErrNobody) {
+			unreadable = append(unreadable, err)
+			continue
+		}
 		if err != nil {
 			return moved, err
 		}
 		moved = true
 	}
-	return moved, nil
+	return moved, errors.Join(unreadable...)
 }
