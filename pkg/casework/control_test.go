@@ -236,7 +236,10 @@ func TestReviewAndErasure(t *testing.T) {
 	due(1, "2025-12-01", false)
 	s.says("TH", "police", "2025-05-31", reviewed("2025-06-01", eventID(1)))
 	due(1, "2025-06-01", true) // an earlier date is a newer word
-	s.says("TH", "police", "2025-06-01", erased(eventID(1)))
+	// Of a released event both records are named.
+	if change := s.says("TH", "police", "2025-06-01", erased(eventID(1), eventID(1))); change.Summary != "TH police erased 1 event" {
+		t.Errorf("summary %q", change.Summary)
+	}
 	due(1, "2025-06-01", false)
 	e := about[Erasure](s, TypeErasure, 1)
 	if len(e.Claims) != 1 || e.Claims[0].Revision != 2 || e.Claims[0].Batch != digestText(bytes.Repeat([]byte{1}, 32)) || e.Claims[0].Record != digestText(bytes.Repeat([]byte{2}, 32)) {

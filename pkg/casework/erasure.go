@@ -27,7 +27,7 @@ type ErasureClaim struct {
 }
 
 func (f *folding) controlErased(m *caseworkv1.ControlErased) error {
-	f.say("erased %s", events(len(m.GetErasures())))
+	f.say("erased %s", events(len(eventIDs(f.said.Case)))) // an event that was released has a record of its own there
 	subjects := f.recallable()
 	if len(subjects) == 0 {
 		return f.unplaced("none of the events is known here and its agency's to erase")

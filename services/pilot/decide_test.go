@@ -120,6 +120,16 @@ func TestOfficersDecideAtTheConsole(t *testing.T) {
 		abroad.comesToSee("/events/"+flight, "Its agency released it")
 		abroad.comesToSee(twoAlone, "200")
 		protection.comesToSee("/protection/releases", "MM")
+		abroad.sees("/events/"+flight, "TH immigration released sections of it to this country").sees("/events/"+flight, "not known here")
+		notice := regexp.MustCompile(`to this country: <a href="(/events/\d+)"`).FindStringSubmatch(abroad.get("/events/" + flight))
+		if notice == nil {
+			t.Fatal("what was released does not lead to its release")
+		}
+		for _, path := range []string{notice[1], "/protection/releases"} {
+			if !strings.Contains(abroad.get(path), `href="/events/`+flight+`"`) {
+				t.Errorf("%s does not lead to what was released", path)
+			}
+		}
 		if err := p.Settle(ctx); err != nil {
 			t.Error(err)
 		}

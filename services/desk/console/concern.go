@@ -77,7 +77,7 @@ func (c *Console) spokenIn(ctx context.Context, current session, ref casework.Re
 		for _, claim := range found.Claims {
 			if claim.Index == at {
 				return spoken{found.Country, found.Agency, []string{found.ID}, claim.Event,
-					lines(line{Label: "releases.to", Value: claim.To}, line{Label: "decide.compartments", Value: texts.words("compartment", claim.Compartments)})}, nil
+					lines(line{Label: "releases.to", Value: claim.To}, line{Label: "releases.what", Value: texts.words("compartment", claim.Compartments)})}, nil
 			}
 		}
 		return spoken{}, err
@@ -112,7 +112,7 @@ func (c *Console) recallSaid(recall *casework.Recall, claim casework.RecallClaim
 
 // became is what its agency did with an event after it was said.
 type became struct {
-	Erasures []casework.ErasureClaim
+	Erasures []repeated[casework.ErasureClaim]
 	Recalls  []recallView
 	Releases []casework.ReleaseClaim
 	Reviews  []casework.ReviewClaim
@@ -138,7 +138,7 @@ func (c *Console) becameOf(ctx context.Context, current session, of casework.Eve
 	if err != nil {
 		return became{}, err
 	}
-	shown := became{Erasures: newestOf(erasure.Claims), Releases: newestOf(release.Claims), Reviews: newestOf(review.Claims)}
+	shown := became{Erasures: repeats(newestOf(erasure.Claims), sameErasure, indexOfErasure), Releases: newestOf(release.Claims), Reviews: newestOf(review.Claims)}
 	if len(recalls) == 0 {
 		return shown, nil
 	}
@@ -157,6 +157,36 @@ func (c *Console) becameOf(ctx context.Context, current session, of casework.Eve
 	}
 	return shown, nil
 }
+
+// repeated is what was said once or more often: an event that was released is erased, and recalled, in
+// each audience that it was given to.
+type repeated[C any] struct {
+	First C
+	Said  []uint64 // log index of each time
+}
+
+// repeats gives each claim once, in the order of the first time.
+func repeats[C any](claims []C, same func(a, b C) bool, index func(C) uint64) []repeated[C] {
+	var all []repeated[C]
+	for _, claim := range claims {
+		at := slices.IndexFunc(all, func(r repeated[C]) bool { return same(r.First, claim) })
+		if at < 0 {
+			at, all = len(all), append(all, repeated[C]{First: claim})
+		}
+		all[at].Said = append(all[at].Said, index(claim))
+	}
+	return all
+}
+
+func sameErasure(a, b casework.ErasureClaim) bool { return a.Reason == b.Reason }
+
+func indexOfErasure(c casework.ErasureClaim) uint64 { return c.Index }
+
+func sameRecall(a, b casework.RecallClaim) bool {
+	return a.Reason == b.Reason && a.Deadline == b.Deadline
+}
+
+func indexOfRecall(c casework.RecallClaim) uint64 { return c.Index }
 
 // timesOnEvent bounds how often the same was decided about an event that its page shows.
 const timesOnEvent = 10

@@ -135,3 +135,28 @@ func TestReleasedEvents(t *testing.T) {
 		t.Errorf("the list does not say of which kind it is: %s", page)
 	}
 }
+
+// An erasure, and a recall, of a released event is said in each audience. Pages have it once, and lead to each.
+func TestWhatIsSaidToEachAudienceIsShownOnce(t *testing.T) {
+	v := controlled(february(newMemoryView(t)))
+	first := v.indexOf("TH.police", "control.erased")
+	again := v.say("TH.police", &caseworkv1.CaseSection{Occurred: "2025-03-03", Content: &caseworkv1.CaseSection_ControlErased{ControlErased: &caseworkv1.ControlErased{
+		Reason: "asked for by the person " + caseText, Erasures: []*caseworkv1.Erasure{{EventId: idAt(24), Batch: make([]byte, 32), Revision: 3, RecordDigest: make([]byte, 32)}}}}})
+	recalled := v.indexOf("TH.police", "control.recalled")
+	recall := v.say("TH.police", &caseworkv1.CaseSection{Occurred: "2025-03-03", Content: &caseworkv1.CaseSection_ControlRecalled{ControlRecalled: &caseworkv1.ControlRecalled{
+		RecallId: "R-1", EventIds: []string{idAt(23)}, Reason: "the wrong person " + caseText, Deadline: "2025-02-28T12:00:00Z"}}})
+	b := signIn(t, open(t, v, nil), "officer")
+	for path, want := range map[string][2]uint64{
+		"/protection/erasures": {first, again}, "/events/24": {first, again}, "/protection/recalls/TH.police.R-1": {recalled, recall},
+	} {
+		page := b.get(path)
+		for _, at := range want {
+			if !strings.Contains(page, fmt.Sprintf(`href="/events/%d"`, at)) {
+				t.Errorf("%s does not lead to #%d", path, at)
+			}
+		}
+		if times := strings.Count(page, "asked for by the person") + strings.Count(page, "the wrong person"); times != 1 {
+			t.Errorf("%s says the reason %d times: %s", path, times, plainText(page))
+		}
+	}
+}

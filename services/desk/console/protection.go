@@ -59,6 +59,7 @@ func (c *Console) owed(ctx context.Context) ([]Owed, error) {
 type erasureRow struct {
 	*casework.Erasure
 	Link eventLink
+	Each []repeated[casework.ErasureClaim]
 }
 
 func (c *Console) erasures(r *http.Request, current session) (response, error) {
@@ -68,7 +69,7 @@ func (c *Console) erasures(r *http.Request, current session) (response, error) {
 	}
 	rows := make([]erasureRow, len(all))
 	for i, erasure := range all {
-		rows[i].Erasure = erasure
+		rows[i].Erasure, rows[i].Each = erasure, repeats(erasure.Claims, sameErasure, indexOfErasure)
 	}
 	page, err := newest(r, rows, func(row erasureRow) uint64 { return row.Claims[len(row.Claims)-1].Index })
 	for i := range page.Rows {

@@ -132,7 +132,7 @@ func (c *Console) recalls(r *http.Request, current session) (response, error) {
 // recallPage is one recall.
 type recallPage struct {
 	recallView
-	Reasons []casework.RecallClaim // the recalls themselves, in log order
+	Reasons []repeated[casework.RecallClaim] // the recalls themselves, in log order
 	Known   []eventLink
 	More    int // events that are not shown
 }
@@ -154,11 +154,8 @@ func (c *Console) recall(r *http.Request, current session) (response, error) {
 		return response{}, err
 	}
 	shown := recallPage{recallView: c.recallOf(found, owed), More: max(0, len(found.Events)-rowsOnPage)}
-	for _, claim := range found.Claims {
-		if claim.Receipt == nil {
-			shown.Reasons = append(shown.Reasons, claim)
-		}
-	}
+	recalls := slices.DeleteFunc(slices.Clone(found.Claims), func(claim casework.RecallClaim) bool { return claim.Receipt != nil })
+	shown.Reasons = repeats(recalls, sameRecall, indexOfRecall)
 	if shown.Known, err = c.linksTo(r.Context(), current, found.Events[:len(found.Events)-shown.More], found.Country, found.Agency); err != nil {
 		return response{}, err
 	}
