@@ -27,7 +27,7 @@ func TestFileGoesFromAgencyToDesk(t *testing.T) {
 		reader := as(t, p, "CN")
 		page := fmt.Sprintf("/events/%d", summaryOf(t, ctx, p).LogSize-1)
 		reader.sees(page, "invented-photograph.jpg").sees(page+"/attachments/identity/0", "image/jpeg").
-			sees(page+"/attachments/identity/0", "does not begin as")
+			sees(page+"/attachments/identity/0", "does not begin like")
 		response, err := reader.client.Get(reader.url + page + "/attachments/identity/0/file")
 		if err != nil {
 			t.Fatal(err)
