@@ -2,6 +2,9 @@ package pilot_test
 
 import (
 	"context"
+	"crypto/hpke"
+	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,40 +19,58 @@ import (
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/proto/tripoint/publisher/v1/publisherv1connect"
 	"github.com/tripoint/tripoint/services/desk"
+	"github.com/tripoint/tripoint/services/desk/console"
 	"github.com/tripoint/tripoint/services/hub"
+	"github.com/tripoint/tripoint/services/notary"
 	"github.com/tripoint/tripoint/services/publisher"
 )
 
-// house is some of a pilot's roles, run on its directory without the others.
+// house is some of a pilot's roles, run on its directory without the others. What is
+// set before it is opened is how they run.
 type house struct {
 	t       *testing.T
 	data    string
 	charter registry.Charter
-	hub     *hub.Hub
-	desks   map[string]*desk.Desk
-	clients map[string]publisherv1connect.PublisherServiceClient
-	urls    map[string]string // of publishers
+	shares  hub.Shares
+	log     *slog.Logger                 // of all roles; nil: silent
+	way     func(url string) string      // to the hub; nil: straight
+	open    map[string][]hpke.PrivateKey // desks' opening keys
+
+	hub      *hub.Hub
+	desks    map[string]*desk.Desk
+	consoles map[string]*console.Console
+	clients  map[string]publisherv1connect.PublisherServiceClient
+	urls     map[string]string // of publishers
 }
 
 // without runs the hub, the desks of countries and the publishers of agencies, and
 // no notary, until the story ends.
 func without(t *testing.T, data string, parties []string, story func(ctx context.Context, h *house)) {
 	t.Helper()
-	withShares(t, data, hub.Shares{}, parties, story)
+	houseOf(t, data).with(parties, story)
 }
 
-// withShares does the same at a hub on which only so much may lie.
-func withShares(t *testing.T, data string, shares hub.Shares, parties []string, story func(ctx context.Context, h *house)) {
+func houseOf(t *testing.T, data string) *house {
 	t.Helper()
 	message, err := os.ReadFile(filepath.Join(data, "charter"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, data: data, desks: map[string]*desk.Desk{}, clients: map[string]publisherv1connect.PublisherServiceClient{}, urls: map[string]string{}}
+	h := &house{t: t, data: data, way: func(url string) string { return url }}
 	if h.charter, err = registry.OpenCharter(message); err != nil {
 		t.Fatal(err)
 	}
-	h.hub, err = hub.New(t.Context(), hub.Config{Directory: filepath.Join(data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: h.charter, Shares: shares})
+	return h
+}
+
+func (h *house) with(parties []string, story func(ctx context.Context, h *house)) {
+	t := h.t
+	t.Helper()
+	h.desks, h.consoles = map[string]*desk.Desk{}, map[string]*console.Console{}
+	h.clients, h.urls = map[string]publisherv1connect.PublisherServiceClient{}, map[string]string{}
+	var err error
+	h.hub, err = hub.New(t.Context(), hub.Config{
+		Directory: filepath.Join(h.data, "hub"), Listen: "127.0.0.1:0", Lock: keyfile.Unsealed, Charter: h.charter, Shares: h.shares, Logger: h.log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +78,8 @@ func withShares(t *testing.T, data string, shares hub.Shares, parties []string, 
 	for _, party := range parties {
 		if country, agency, ok := strings.Cut(party, "/"); ok {
 			roles = append(roles, h.publisher(country, agency))
+		} else if party == "notary" {
+			roles = append(roles, h.notary())
 		} else {
 			roles = append(roles, h.desk(party))
 		}
@@ -73,7 +96,23 @@ func withShares(t *testing.T, data string, shares hub.Shares, parties []string, 
 }
 
 func (h *house) connection(user string) stream.Config {
-	return stream.Config{URL: h.hub.URL(), Credentials: h.hub.Credentials(user), User: user, Account: true}
+	return stream.Config{URL: h.way(h.hub.URL()), Credentials: h.hub.Credentials(user), User: user, Account: true, Logger: h.log}
+}
+
+func (h *house) notary() daemon.Role {
+	h.t.Helper()
+	directory := filepath.Join(h.data, "notary")
+	key, err := keyfile.Load(filepath.Join(directory, "notary.key"), keyfile.Unsealed)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	there := h.connection(stream.NotaryUser)
+	there.Account = false
+	n, err := notary.New(notary.Config{Directory: directory, Charter: h.charter, Key: key, Stream: there, Logger: h.log})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return daemon.Role{Name: "notary", Run: n.Run}
 }
 
 func (h *house) desk(country string) daemon.Role {
@@ -85,6 +124,12 @@ func (h *house) desk(country string) daemon.Role {
 	}
 	h.desks[country], err = desk.New(h.t.Context(), desk.Config{
 		Country: country, Directory: directory, Charter: h.charter, MirrorKey: key, Stream: h.connection(stream.DeskUser(country)),
+		OpeningKeys: h.open[country], Logger: h.log, Listen: "127.0.0.1:0",
+		Console: func(d *desk.Desk) (http.Handler, error) {
+			pages, err := d.Pages()
+			h.consoles[country] = pages
+			return pages, err
+		},
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -101,7 +146,7 @@ func (h *house) publisher(country, agency string) daemon.Role {
 	}
 	p, err := publisher.New(h.t.Context(), publisher.Config{
 		Country: country, Agency: agency, Directory: directory, Charter: h.charter, Key: key,
-		Stream: h.connection(stream.PublisherUser(country, agency)), Listen: "127.0.0.1:0", Token: "a token",
+		Stream: h.connection(stream.PublisherUser(country, agency)), Listen: "127.0.0.1:0", Token: "a token", Logger: h.log,
 	})
 	if err != nil {
 		h.t.Fatal(err)

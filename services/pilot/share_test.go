@@ -57,7 +57,9 @@ func (h *house) status(ctx context.Context, agency string) *publisherv1.GetStatu
 func TestAdversary_T08_PublisherIsToldItsShare(t *testing.T) {
 	data := t.TempDir()
 	play(t, data, func(context.Context, *pilot.Pilot) {})
-	withShares(t, data, hub.Shares{AgencyFiles: 1 << 20}, []string{"TH/immigration", "MM/border"}, func(ctx context.Context, h *house) {
+	h := houseOf(t, data)
+	h.shares.AgencyFiles = 1 << 20
+	h.with([]string{"TH/immigration", "MM/border"}, func(ctx context.Context, h *house) {
 		first := h.saysWithFile(ctx, "TH/immigration", "files/1", 700<<10)
 		h.until(ctx, "the first file is stored", func() bool { return h.status(ctx, "TH/immigration").GetWaiting() == 0 })
 		h.saysWithFile(ctx, "TH/immigration", "files/2", 700<<10)
