@@ -39,6 +39,7 @@ type decidePage struct {
 	To        string   // the event's audience
 	Members   []string // who reads it
 	Passage   passage  // of what is done
+	Forgotten bool     // the draft that was asked for is not there any more
 }
 
 // Ticked says whether a compartment was chosen; of a new form, none is.
@@ -86,9 +87,12 @@ func (c *Console) decision(r *http.Request, current session) (response, error) {
 		return response{template: "decide", title: title, data: shown}, nil
 	}
 	c.choices(&shown, current)
-	if own, ok := c.drafts.find(current.key, event.Index, shown.Action, r.URL.Query().Get("draft")); ok {
+	key := r.URL.Query().Get("draft")
+	if own, ok := c.drafts.find(current.key, event.Index, shown.Action, key); ok {
 		shown.Draft = own
 		shown.resume(r.URL.Query().Get("change") != "")
+	} else {
+		shown.Forgotten = key != ""
 	}
 	if closedCase(c.sections(event, current)) {
 		shown.Event.Summary = "" // it would be codes
@@ -187,7 +191,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	case r.PostForm.Get("step") != "confirm":
 		own = c.checked(event, action, r.PostForm, current)
 	case !found:
-		http.Redirect(w, r, r.URL.Path, http.StatusSeeOther) // it was made before a restart: the form again
+		http.Redirect(w, r, r.URL.Path+"?draft=forgotten", http.StatusSeeOther) // it was made before a restart: the form again
 		return
 	case len(own.problems) == 0 && own.outcome != "done":
 		own = c.hand(r.Context(), event, own)

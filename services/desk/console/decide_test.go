@@ -290,7 +290,9 @@ func TestDecisionsOfOthers(t *testing.T) {
 		t.Error("another session sees the draft")
 	}
 	confirm := url.Values{"step": {"confirm"}, "draft": {key}}
-	other.post("/events/1/erase", confirm)
+	if page, _ := other.post("/events/1/erase", confirm); !strings.Contains(plainText(page), "does not remember that decision") || draftOf.MatchString(page) {
+		t.Errorf("a draft that is not there: %s", plainText(page))
+	}
 	one.post("/events/2/erase", confirm)
 	one.post("/events/1/recall", confirm)
 	request := httptest.NewRequest("POST", "/events/1/erase", strings.NewReader(confirm.Encode()))
