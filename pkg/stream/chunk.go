@@ -17,6 +17,9 @@ const longestLife = 200 * 365 * 24 * time.Hour
 // ErrNoChunk says that nothing lies on a subject of Files.
 var ErrNoChunk = errors.New("there is no such chunk")
 
+// ErrNobody says that the hub has nobody who answers for Files to this user: not now, or never.
+var ErrNobody = errors.New("nobody answers")
+
 // ChunkSubject is where a chunk of an agency's attachment lies on Files. name is its
 // digest in hexadecimal.
 func ChunkSubject(address, country, agency, name string) string {
@@ -37,14 +40,14 @@ func (c *Conn) PutChunk(ctx context.Context, subject string, chunk []byte, life 
 }
 
 // Chunk fetches what lies on one subject of Files: ErrNoChunk where the hub has
-// nothing, or what this user may not have. It takes a connection in a member's account. What
+// nothing, and ErrNobody too where this user may not have it. It takes a connection in a member's account. What
 // comes is anything: compare it with the name.
 func (c *Conn) Chunk(ctx context.Context, subject string) ([]byte, error) {
 	ctx, done := c.whileConnected(ctx)
 	defer done()
 	reply, err := c.nc.RequestWithContext(ctx, c.api+".DIRECT.GET."+Files+"."+subject, nil)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, fmt.Errorf("fetching a chunk: %w, or not for this user", ErrNoChunk)
+		return nil, fmt.Errorf("fetching a chunk: %w, or not for this user: %w", ErrNoChunk, ErrNobody)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetching a chunk: %w", cause(ctx, err))

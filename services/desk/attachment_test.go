@@ -381,8 +381,8 @@ func TestAttachmentThroughTheRealHub(t *testing.T) {
 	}
 	short, cancel := context.WithTimeout(t.Context(), time.Second) // what is refused is not answered
 	defer cancel()
-	if _, err := agency.Chunk(short, subjectAt(police, a, 0)); err == nil {
-		t.Error("a publisher fetches")
+	if _, err := h.as(stream.PublisherUser("XA", "border")).Chunk(short, subjectAt(police, a, 0)); err == nil {
+		t.Error("a publisher fetches another agency's chunk")
 	}
 	if err := agency.PutChunk(short, subjectAt(event.Chain{Country: "XB", Agency: "police", Audience: "region"}, a, 0), nil, time.Hour); err == nil {
 		t.Error("a publisher empties another agency's chunk")

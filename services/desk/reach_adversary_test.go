@@ -1,13 +1,18 @@
 package desk
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tripoint/tripoint/pkg/attachment"
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
@@ -261,5 +266,72 @@ func TestAdversary_K08_RecallReachesWhomItWasReleasedTo(t *testing.T) {
 	err := control{o.own.Desk}.Release(t.Context(), "police", console.Releasing{Key: "again", Index: index, Compartments: []string{"case"}, To: "XC", Audience: "south"})
 	if refused := (console.Refused{}); !errors.As(err, &refused) {
 		t.Errorf("a release of what was recalled: %v", err)
+	}
+}
+
+// hands hands a file over to XA's police, for a report to pair.
+func (o *office) hands(key string, text []byte) *caseworkv1.Attachment {
+	o.t.Helper()
+	digest := sha256.Sum256(text)
+	begun, err := o.files.BeginAttachment(o.t.Context(), &publisherv1.BeginAttachmentRequest{
+		IdempotencyKey: key, Audience: "pair", Retention: "case", Name: "photograph.jpg", MediaType: "image/jpeg", Size: uint64(len(text)), Sha256: digest[:]})
+	must(o.t, err)
+	state := begun.GetState()
+	for state.GetAttachment() == nil {
+		put, err := o.files.PutAttachment(o.t.Context(), &publisherv1.PutAttachmentRequest{IdempotencyKey: key, Offset: state.GetReceived(), Data: text[state.GetReceived():]})
+		must(o.t, err)
+		state = put.GetState()
+	}
+	return state.GetAttachment()
+}
+
+// K07: what is released has its files, which its recipient fetches where the release was announced; once it is
+// erased they are gone at both addresses, and at the desks.
+func TestAdversary_K07_FilesOfWhatWasReleased(t *testing.T) {
+	o, directory := newOffice(t), t.TempDir()
+	text := photograph(3*attachment.PieceSize + 99)
+	a, other := o.hands("a", text), o.hands("b", text)
+	id, index := o.reports("with a photograph", func(r *caseworkv1.Report) {
+		r.Case.Attachments = []*caseworkv1.Attachment{a}
+		r.Identity = &caseworkv1.IdentitySection{Persons: []*caseworkv1.Identity{{PersonId: "P-1", Name: "an invented person"}}, Attachments: []*caseworkv1.Attachment{other}}
+	})
+	o.releases(index, "region")
+	o.releases(index, "south") // once more: what is there already is enough
+	abroad := o.open("XC", directory, today)
+	until(t, "XC reads what was released", func() bool { _, ok := abroad.siteDocument("S-1"); return ok })
+	same(t, "files at XC, of the section that was released", 1, len(abroad.attachments(index)))
+	if got, err := abroad.reads(index, 0); err != nil || !bytes.Equal(got, text) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	same(t, "chunks kept", 4, cached(t, directory))
+	for name, secret := range map[string][]byte{"text": []byte(planted), "key": a.GetKey()} {
+		same(t, name+" in the desk's files", []string(nil), holds(t, directory, secret))
+	}
+	chunk := func(user, address string, of *caseworkv1.Attachment) ([]byte, error) {
+		return o.as(user).Chunk(t.Context(), subjectAt(event.Chain{Country: "XA", Agency: "police", Audience: address}, of, 0))
+	}
+	until(t, "both are connected", func() bool {
+		own, err := chunk(stream.DeskUser("XA"), "pair", a)
+		released, other := chunk(stream.DeskUser("XC"), "region", a)
+		return err == nil && other == nil && len(own) > 0 && bytes.Equal(own, released)
+	})
+	if _, err := chunk(stream.DeskUser("XC"), "region", other); !errors.Is(err, stream.ErrNoChunk) {
+		t.Errorf("a file of a section that was not released: %v", err)
+	}
+	reading := abroad.attachments(index)[0].Open(t.Context())
+	_, err := io.CopyN(io.Discard, reading, attachment.PieceSize)
+	must(t, err)
+	must(t, control{o.own.Desk}.Erase(t.Context(), "police", id, "asked for by the person"))
+	abroad.shows(index, "erased")
+	until(t, "the cache is empty", func() bool { return cached(t, directory) == 0 })
+	same(t, "files at XC", 0, len(abroad.attachments(index)))
+	if part, err := io.ReadAll(reading); !errors.Is(err, attachment.Erased) || len(part) > 0 {
+		t.Errorf("who reads it goes on: %d bytes, %v", len(part), err)
+	}
+	for user, address := range map[string]string{stream.DeskUser("XA"): "pair", stream.DeskUser("XC"): "region"} {
+		until(t, "its chunks are empty in "+address, func() bool { left, err := chunk(user, address, a); return err == nil && len(left) == 0 })
+	}
+	if left, err := chunk(stream.DeskUser("XC"), o.address("south"), a); err != nil || len(left) > 0 {
+		t.Errorf("in south there are %d bytes, %v", len(left), err)
 	}
 }

@@ -123,7 +123,8 @@ func (t *tenancy) addRegistrar(member *account, m registry.Member) {
 }
 
 // addPublisher lets an agency with a valid key publish to the addresses that are
-// open to its country, key records also to what it reads, and nothing else. That of a suspended country is left with
+// open to its country, key records also to what it reads, and nothing else. It may fetch the chunks of its own files,
+// where its country's account reads: a release puts them at another address, too. That of a suspended country is left with
 // what it reads: the registry, and what lies in its agency's name, so that it knows
 // what every reader made of it. One without a valid key may not connect.
 func (t *tenancy) addPublisher(member *account, state registry.State, a registry.Agency) {
@@ -133,7 +134,7 @@ func (t *tenancy) addPublisher(member *account, state registry.State, a registry
 		member.refused = append(member.refused, publisher)
 		return
 	}
-	publisher.may(own("evt.", "*"), own("key.", "*"), own("file.", "*"))
+	publisher.may(own("evt.", "*"), own("key.", "*"), own("file.", "*"), stream.MemberAPI+fileAPI+own("file.", "*"))
 	for _, id := range state.AudiencesOf(a.Country) { // none for a suspended country
 		audience, _ := state.Audience(id)
 		for _, prefix := range []string{"evt.", "file."} {

@@ -131,3 +131,37 @@ func TestAdversary_T07_AttachmentOfAnAudienceThatWasLeft(t *testing.T) {
 		}
 	}
 }
+
+// T03 with attachments: a publisher reads back its own agency's chunks, where its country reads, one at a time.
+func TestAdversary_T03_PublisherReadsBackItsOwnFilesAlone(t *testing.T) {
+	t.Parallel()
+	w := found(t)
+	w.stores("XA", "police", "file.region.XA.police.aa", "file.pair.XA.police.aa")
+	w.stores("XA", "border", "file.region.XA.border.aa")
+	w.stores("XB", "police", "file.region.XB.police.aa", "file.pair.XB.police.aa")
+	const get = "HUB.API.DIRECT.GET.FILES.file."
+	a := w.attack(stream.PublisherUser("XA", "police"))
+	if got := a.ask(t, request(get+"region.XA.police.aa", ""), request(get+"pair.XA.police.aa", "")); got[0] != answered || got[1] != answered {
+		t.Errorf("its own: %v", got)
+	}
+	for _, subject := range []string{"region.XA.border.aa", "region.XB.police.aa", "pair.XB.police.aa", "*.XB.police.aa", "region.*.police.aa", ">"} {
+		if got := a.ask(t, request(get+subject, "")); got[0] == answered {
+			t.Errorf("it reads on %s", subject)
+		}
+	}
+	for _, body := range []string{`{"seq":3}`, `{"next_by_subj":"file.>"}`, `{"multi_last":["file.>"]}`} {
+		if got := a.ask(t, request("HUB.API.DIRECT.GET.FILES", body)); got[0] == answered {
+			t.Errorf("it reads by %s", body)
+		}
+		m := request(get+"region.XA.police.aa", body)
+		a.ask(t, m)
+		for _, answer := range a.answers(m) {
+			if s := string(answer.Data); s != "" && s != "chunk on file.region.XA.police.aa" {
+				t.Errorf("by %s on its own subject it reads %q", body, s)
+			}
+		}
+	}
+	b := w.attack(stream.PublisherUser("XB", "police"))
+	w.submit(registrytest.Quit("pair", "XB"), "root XB")
+	until(t, "what its country does not read, it does not read back", func() bool { return b.ask(t, request(get+"pair.XB.police.aa", ""))[0] != answered })
+}

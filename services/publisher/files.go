@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -15,6 +14,7 @@ import (
 	"github.com/tripoint/tripoint/pkg/attachment"
 	"github.com/tripoint/tripoint/pkg/event"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
@@ -230,16 +230,18 @@ func (f files) failed(err error) error {
 	return connect.NewError(connect.CodeUnavailable, errors.New("the outbox could not store it, see the publisher's log: send it again"))
 }
 
-// entries are the files that a report names, in deterministic encoding.
-func entries(report *caseworkv1.Report) ([][]byte, error) {
-	var all [][]byte
-	for _, a := range slices.Concat(report.GetCase().GetAttachments(), report.GetIdentity().GetAttachments(),
-		report.GetProtection().GetAttachments(), report.GetIntelligence().GetAttachments()) {
-		entry, err := proto.MarshalOptions{Deterministic: true}.Marshal(a)
-		if err != nil {
-			return nil, errors.New("an attachment cannot be encoded")
+// entries are the files that a report names.
+func entries(report *caseworkv1.Report) ([]outbox.Attached, error) {
+	var all []outbox.Attached
+	for i, named := range [][]*caseworkv1.Attachment{report.GetCase().GetAttachments(), report.GetIdentity().GetAttachments(),
+		report.GetProtection().GetAttachments(), report.GetIntelligence().GetAttachments()} {
+		for _, a := range named {
+			entry, err := proto.MarshalOptions{Deterministic: true}.Marshal(a)
+			if err != nil {
+				return nil, errors.New("an attachment cannot be encoded")
+			}
+			all = append(all, outbox.Attached{Compartment: eventv1.Compartment_COMPARTMENT_CASE + eventv1.Compartment(i), Entry: entry})
 		}
-		all = append(all, entry)
 	}
 	return all, nil
 }

@@ -57,6 +57,7 @@ func (a api) Release(ctx context.Context, request *publisherv1.ReleaseRequest) (
 		return nil, a.notAccepted(err)
 	}
 	a.p.tender.signal()
+	a.p.shipper.signal()
 	return &publisherv1.ReleaseResponse{RecordSubject: made.Record.Subject, Revision: made.Record.Revision, RecordDigest: made.Record.Digest[:]}, nil
 }
 
@@ -106,9 +107,12 @@ func (r *release) make(ctx context.Context) (outbox.Release, error) {
 	if err != nil {
 		return outbox.Release{}, err
 	}
-	made := outbox.Release{Record: outbox.RecordOf(subject, record)}
+	made := outbox.Release{Record: outbox.RecordOf(subject, record), Address: audience.Address()}
 	for _, e := range r.events {
 		made.Events = append(made.Events, e.ID)
+	}
+	for _, s := range r.sections {
+		made.Files = append(made.Files, outbox.ReleasedFiles{Event: s.Event.ID, Compartment: s.Compartment})
 	}
 	made.Reports, err = r.reports(record.Digest)
 	return made, err

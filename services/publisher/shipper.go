@@ -21,6 +21,7 @@ type shipper struct {
 
 // courier is what the shipper needs of a stream.Conn.
 type courier interface {
+	Chunk(ctx context.Context, subject string) ([]byte, error)
 	PutChunk(ctx context.Context, subject string, chunk []byte, life time.Duration) error
 }
 
@@ -79,22 +80,25 @@ func (s *shipper) step(ctx context.Context) (moved bool, err error) {
 	if !p.ready(view) || p.hub.Away() != nil {
 		return false, nil
 	}
-	addresses := map[string]string{}
+	addresses, open := map[string]string{}, map[string]bool{}
 	for _, id := range view.state.AudiencesOf(p.config.Country) {
 		audience, _ := view.state.Audience(id)
-		addresses[id] = audience.Address()
+		addresses[id], open[audience.Address()] = audience.Address(), true
 	}
 	if wiping, ok, err := p.outbox.Wiping(ctx); err != nil || ok {
-		if err == nil && addresses[wiping.Audience] != wiping.Address {
+		if err == nil && !open[wiping.Address] {
 			return true, p.outbox.PutWiped(ctx, wiping.ID, wiping.Address) // closed to this country: it expires there
 		}
 		return true, errors.Join(err, s.wipe(ctx, view, wiping))
 	}
 	shipment, ok, err := p.outbox.Shipment(ctx, addresses)
-	if err != nil || !ok {
+	if err != nil {
 		return false, err
 	}
-	return true, s.ship(ctx, view, shipment)
+	if ok {
+		return true, s.ship(ctx, view, shipment)
+	}
+	return s.forward(ctx, view, open)
 }
 
 // ship sends a file's next chunk. That it is under way is on disk before.

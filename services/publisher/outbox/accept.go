@@ -23,8 +23,7 @@ type Report struct {
 	Retention string
 	Sections  []event.Section // clear, in rising order of compartment
 
-	// Attachments are the entries of files that its sections name, in deterministic encoding.
-	Attachments [][]byte
+	Attachments []Attached // files that its sections name
 
 	// Releases is the event that it says is released; zero: none.
 	Releases event.ID
@@ -33,6 +32,12 @@ type Report struct {
 	// one of them was said or released to, as Elsewhere makes it; ok is false where nobody can read it there.
 	Recalls   []event.ID
 	Elsewhere func(audience string, recalled []event.ID) (report Report, ok bool, err error)
+}
+
+// Attached is a file that a section names.
+type Attached struct {
+	Compartment eventv1.Compartment
+	Entry       []byte // in deterministic encoding
 }
 
 // Acceptance is the promise for one report.

@@ -192,8 +192,8 @@ func (e *NotAttached) Error() string {
 type naming map[event.Digest]bool
 
 func (n naming) check(tx *sql.Tx, at int, report Report) error {
-	for _, entry := range report.Attachments {
-		digest := event.DigestOf(entry)
+	for _, file := range report.Attachments {
+		digest := event.DigestOf(file.Entry)
 		var audience, retention string
 		var sequence sql.NullInt64
 		var wiped bool
@@ -215,9 +215,10 @@ func (n naming) check(tx *sql.Tx, at int, report Report) error {
 
 // name gives a report's files to it.
 func name(tx *sql.Tx, sequence int64, report Report) error {
-	for _, entry := range report.Attachments {
-		digest := event.DigestOf(entry)
-		named, err := tx.Exec(`UPDATE attachments SET sequence = $2 WHERE digest = $1 AND sequence IS NULL`, digest[:], sequence)
+	for _, file := range report.Attachments {
+		digest := event.DigestOf(file.Entry)
+		named, err := tx.Exec(`UPDATE attachments SET sequence = $2, compartment = $3 WHERE digest = $1 AND sequence IS NULL`,
+			digest[:], sequence, int32(file.Compartment))
 		if err := one(named, err, "a file is not here any more"); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS attachments (
     entry           BLOB NOT NULL,                    -- casework/v1 Attachment, with the key; empty once nothing is kept
     digest          BLOB UNIQUE,                      -- of entry, once the file is complete
     sequence        INTEGER REFERENCES accepted,      -- the report that names it
+    compartment     INTEGER NOT NULL DEFAULT 0,       -- of the section that does
     wiped           INTEGER NOT NULL DEFAULT 0        -- its chunks on the hub are to be emptied
 ) STRICT;
 
@@ -33,4 +34,13 @@ CREATE TABLE IF NOT EXISTS shipped (
     address    TEXT NOT NULL,
     chunks     INTEGER NOT NULL,
     PRIMARY KEY (attachment, address)
+) STRICT, WITHOUT ROWID;
+
+-- files that are brought to the address of a release, too, before that is said
+CREATE TABLE IF NOT EXISTS forwards (
+    attachment INTEGER NOT NULL REFERENCES attachments,
+    address    TEXT NOT NULL,
+    record     TEXT NOT NULL,    -- subject of the release's key record
+    expires    INTEGER NOT NULL, -- of that, seconds since 1970
+    PRIMARY KEY (attachment, address, record)
 ) STRICT, WITHOUT ROWID;

@@ -107,7 +107,7 @@ func (o *Outbox) open(ctx context.Context, path string, owner Owner) error {
 }
 
 // version is that of schema.sql, as PRAGMA user_version.
-const version = 3
+const version = 4
 
 // provide makes the tables and their version, all or none. An outbox of another version has no key records.
 func (o *Outbox) provide(ctx context.Context) error {

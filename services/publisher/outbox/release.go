@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 // Release is a key record for one more country, and the reports that say so once it lies on the hub.
@@ -16,7 +17,15 @@ type Release struct {
 	Request event.Digest // of what was asked for
 	Record  Record
 	Events  []event.ID
+	Files   []ReleasedFiles
+	Address string // where its recipient finds these
 	Reports []byte // a serialised publisher/v1 PublishRequest
+}
+
+// ReleasedFiles are those of one section.
+type ReleasedFiles struct {
+	Event       event.ID
+	Compartment eventv1.Compartment
 }
 
 // ErrOverlap says that a release's record is not the next revision of it, or that one of its
@@ -48,6 +57,9 @@ func (o *Outbox) PutRelease(ctx context.Context, r Release) error {
 			return err
 		}
 		if err := replaceRecord(tx, r.Record, first, last); err != nil {
+			return err
+		}
+		if err := forward(tx, r); err != nil {
 			return err
 		}
 		_, err = tx.Exec(`INSERT INTO releases (idempotency_key, request, record, revision, reports) VALUES ($1, $2, $3, $4, $5)`,
@@ -119,7 +131,7 @@ func replaceRecord(tx *sql.Tx, r Record, first, last int64) error {
 	return insertRecord(tx, r, first, last)
 }
 
-// Unsaid is a release whose record lies on the hub, and of which nothing was said.
+// Unsaid is a release whose record and files lie on the hub, and of which nothing was said.
 type Unsaid struct {
 	Key     string
 	Record  string // its subject
@@ -129,7 +141,8 @@ type Unsaid struct {
 // UnsaidReleases are some of those.
 func (o *Outbox) UnsaidReleases(ctx context.Context, limit int) ([]Unsaid, error) {
 	rows, err := o.read.QueryContext(ctx, `SELECT idempotency_key, record, reports FROM releases r
-		WHERE said = 0 AND NOT EXISTS (SELECT 1 FROM records WHERE subject = r.record AND stored < r.revision) ORDER BY idempotency_key LIMIT $1`, limit)
+		WHERE said = 0 AND NOT EXISTS (SELECT 1 FROM records WHERE subject = r.record AND stored < r.revision)
+		AND NOT EXISTS (SELECT 1 FROM forwards f WHERE f.record = r.record) ORDER BY idempotency_key LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading releases: %w", err)
 	}

@@ -121,7 +121,7 @@ func (o *Outbox) Settle(ctx context.Context) error {
 // Unsettled reports whether Settle has something to do, or will have.
 func (o *Outbox) Unsettled(ctx context.Context) (open bool, err error) {
 	err = o.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM attachments WHERE entry != x'')
-		OR EXISTS (SELECT 1 FROM attachments a JOIN shipped s ON s.attachment = a.id WHERE wiped = 1)
+		OR EXISTS (SELECT 1 FROM forwards) OR EXISTS (SELECT 1 FROM attachments a JOIN shipped s ON s.attachment = a.id WHERE wiped = 1)
 		OR EXISTS (`+gone+`)`).Scan(&open)
 	if err != nil {
 		return false, fmt.Errorf("reading files: %w", err)
@@ -134,6 +134,7 @@ func (o *Outbox) wipe(tx *sql.Tx, sequence int64) error {
 	for _, statement := range []string{
 		`UPDATE attachments SET wiped = 1, entry = x'' WHERE sequence = $1`,
 		`UPDATE chunks SET data = NULL WHERE data IS NOT NULL AND attachment IN (SELECT id FROM attachments WHERE sequence = $1)`,
+		`DELETE FROM forwards WHERE attachment IN (SELECT id FROM attachments WHERE sequence = $1)`,
 	} {
 		if _, err := tx.Exec(statement, sequence); err != nil {
 			return err
