@@ -25,8 +25,10 @@ type calendarPage struct {
 	Days                 []calendarDay
 	Overdue, Due, Coming int // events in all
 	Everybody            bool
-	Mine                 string // this desk's country
-	More                 string // address of the days after these; empty: there are none
+	Mine                 string       // this desk's country
+	More                 string       // address of the days after these; empty: there are none
+	Waiting              []recallView // recalls of this country, or that it has to answer, which wait for an answer: the newest
+	Unshown              int          // further ones
 }
 
 // calendarDay is one day's reviews, in the order of the log.
@@ -54,6 +56,9 @@ func (c *Console) calendar(r *http.Request, current session) (response, error) {
 	slices.SortFunc(all, func(a, b *casework.Review) int {
 		return cmp.Or(strings.Compare(a.Date, b.Date), cmp.Compare(a.Index, b.Index))
 	})
+	if err := c.addWaiting(r, current, &shown); err != nil {
+		return response{}, err
+	}
 	rows := 0
 	for _, review := range all {
 		state := shown.count(review.Date, c.today())
@@ -77,6 +82,31 @@ func (c *Console) calendar(r *http.Request, current session) (response, error) {
 		}
 	}
 	return response{template: "calendar", data: shown}, nil
+}
+
+// waitingOnPage bounds the recalls beside the calendar.
+const waitingOnPage = 5
+
+// addWaiting finds the recalls that concern this country and still wait for an answer.
+func (c *Console) addWaiting(r *http.Request, current session, p *calendarPage) error {
+	all, err := readAll[casework.Recall](r.Context(), c.reader(current), casework.TypeRecall)
+	if err != nil {
+		return err
+	}
+	owed, err := c.owed(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, recall := range all {
+		one := c.recallOf(recall, owed)
+		if one.Owed != nil || one.Mine == "waiting" || one.Mine == "late" || recall.Country == c.config.Country && len(recall.Waiting()) > 0 {
+			p.Waiting = append(p.Waiting, one)
+		}
+	}
+	slices.SortFunc(p.Waiting, func(a, b recallView) int { return cmp.Compare(b.Index, a.Index) })
+	p.Unshown = max(0, len(p.Waiting)-waitingOnPage)
+	p.Waiting = p.Waiting[:len(p.Waiting)-p.Unshown]
+	return nil
 }
 
 // count adds a date to the sums, and says what it is today.
