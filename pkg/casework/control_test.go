@@ -53,7 +53,7 @@ func envelope(country, agency string) []byte {
 	}
 	signed, _, err := event.SignBatch(key, event.Chain{Country: country, Agency: agency, Audience: "pair"}, event.Head{}, event.Seen{}, []event.Draft{{
 		ID: releasedID, Kind: "site.reported", Retention: "case", Recorded: time.Date(2025, 2, 12, 0, 0, 0, 0, time.UTC),
-		Sections: []event.Section{{Compartment: 1, Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")}},
+		Sections: []event.Section{{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")}},
 	}})
 	if err != nil {
 		panic(err)

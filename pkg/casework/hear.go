@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"cmp"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -12,9 +13,9 @@ import (
 
 // Opened is one section of an event as a reader has it.
 type Opened struct {
-	Compartment eventv1.Compartment
-	Content     []byte // what was sealed, or lay in clear
-	Closed      string // why there is no content: a seal.Reason, or recalled; empty where Content is the content
+	Compartment eventv1.Compartment // 0: closed, and nothing tells the reader of which it is
+	Content     []byte              // what was sealed, or lay in clear
+	Closed      string              // why there is no content: a seal.Reason, or recalled; empty where Content is the content
 }
 
 // Codes of sections that nobody has tried to open.
@@ -38,12 +39,11 @@ func InClear(v event.Verified) []Opened {
 	return sections
 }
 
-// Hear reads an accepted event's sections for the fold, as its reader has them: sections is
-// what was opened of the event, in any order. audience is the one that
+// Hear reads an accepted event's sections for the fold, as its reader has them, in their order. audience is the one that
 // the event is addressed to, as the registry had it at index; the zero Audience has
 // no purpose, any retention class and no members. An open section that is not the message of its
-// compartment is named, and so is a closed one, and one of which sections says nothing. What
-// the event has no section for is not heard.
+// compartment is named, and so is a closed one, one of which sections says nothing, and a second one of
+// a compartment. What the event has no section for is not heard.
 func Hear(index uint64, v event.Verified, sections []Opened, audience registry.Audience) Said {
 	said := Said{
 		Index: index, EventID: v.ID.String(),
@@ -51,11 +51,14 @@ func Hear(index uint64, v event.Verified, sections []Opened, audience registry.A
 		Kind: v.Kind, Retention: v.Retention, Recorded: v.Recorded,
 		Purposes: audience.Purposes, Classes: audience.Retention, Members: audience.Members,
 	}
-	for _, section := range v.Sections() {
-		name := event.CompartmentName(section.Compartment)
-		opened := Opened{Closed: closedNotOpened}
-		if i := slices.IndexFunc(sections, func(o Opened) bool { return o.Compartment == section.Compartment }); i >= 0 {
+	for i, section := range v.Sections() {
+		opened := Opened{Compartment: section.Compartment, Closed: closedNotOpened}
+		if i < len(sections) {
 			opened = sections[i]
+		}
+		name := ""
+		if opened.Compartment != 0 {
+			name = event.CompartmentName(opened.Compartment)
 		}
 		if opened.Closed != "" {
 			said.Closed = append(said.Closed, Closed{name, opened.Closed})
@@ -63,11 +66,16 @@ func Hear(index uint64, v event.Verified, sections []Opened, audience registry.A
 			said.Unreadable = append(said.Unreadable, name)
 		}
 	}
+	// The order of sealed sections is chance.
+	slices.SortFunc(said.Closed, func(a, b Closed) int {
+		return cmp.Or(cmp.Compare(a.Compartment, b.Compartment), cmp.Compare(a.Reason, b.Reason))
+	})
+	slices.Sort(said.Unreadable)
 	return said
 }
 
 // open decodes an open section into its place. It cannot where the content is no
-// such message, or where this version does not know the compartment.
+// such message, where there is one already, or where this version does not know the compartment.
 func (s *Said) open(section Opened) bool {
 	switch section.Compartment {
 	case eventv1.Compartment_COMPARTMENT_CASE:
@@ -87,6 +95,9 @@ func decode[M any, P interface {
 	*M
 	proto.Message
 }](content []byte, place *P) bool {
+	if *place != nil {
+		return false
+	}
 	message := P(new(M))
 	if err := proto.Unmarshal(content, message); err != nil {
 		return false

@@ -69,7 +69,7 @@ func (s Said) about(id string) EventRef { return EventRef{s.Country, s.Agency, i
 // Closed is a section that a reader cannot read, and why. Reasons differ from reader
 // to reader: no document has them.
 type Closed struct {
-	Compartment string `json:"compartment"` // in lower case: case, identity, protection, intelligence
+	Compartment string `json:"compartment"` // in lower case: case, identity, protection, intelligence; empty: nothing tells this reader which
 	Reason      string `json:"reason"`      // a code: a seal.Reason, or recalled
 }
 

@@ -27,7 +27,7 @@ type Draft struct {
 
 // Section is one compartment's content, as the exact bytes that will be carried.
 type Section struct {
-	Compartment eventv1.Compartment
+	Compartment eventv1.Compartment // 0 of a sealed one
 	Form        eventv1.SectionForm
 	Commitment  []byte
 	Content     []byte

@@ -100,13 +100,3 @@ type Verified struct {
 
 // Sections are the event's sections in the header's order. A sealed one holds ciphertext.
 func (v Verified) Sections() []Section { return v.sections }
-
-// Section gives one compartment's section.
-func (v Verified) Section(compartment eventv1.Compartment) (Section, bool) {
-	for _, section := range v.sections {
-		if section.Compartment == compartment {
-			return section, true
-		}
-	}
-	return Section{}, false
-}

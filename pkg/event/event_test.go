@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tripoint/tripoint/pkg/event"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
@@ -66,8 +68,19 @@ func TestDecodeRefusesHeader(t *testing.T) {
 		{"form 0", func(h *header) { h.Sections[0].Form = 0 }, "sections[0]: form"},
 		{"form 3", func(h *header) { h.Sections[0].Form = 3 }, "sections[0]: form"},
 		{"clear with a commitment", func(h *header) { h.Sections[0] = entry(1, clear, 32) }, "sections[0]"},
-		{"sealed without one", func(h *header) { h.Sections[0] = entry(1, sealed, 0) }, "sections[0]: commitment"},
-		{"sealed with a short one", func(h *header) { h.Sections[0] = entry(1, sealed, 31) }, "sections[0]: commitment"},
+		{"sealed without one", func(h *header) { h.Sections[0] = entry(0, sealed, 0) }, "sections[0]: commitment"},
+		{"sealed with a short one", func(h *header) { h.Sections[0] = entry(0, sealed, 31) }, "sections[0]: commitment"},
+		{"sealed, and of which compartment", func(h *header) { h.Sections[0] = entry(1, sealed, 32) }, "sections[0]: compartment 1: a sealed section does not say"},
+		{"sealed before clear", func(h *header) {
+			h.Sections = []*eventv1.SectionEntry{entry(0, sealed, 32), entry(1, clear, 0)}
+		}, "sections[1]: a clear section after a sealed one"},
+		{"a commitment twice", func(h *header) {
+			h.Sections = []*eventv1.SectionEntry{entry(0, sealed, 32), entry(0, sealed, 32)}
+		}, "sections[1]: commitment"},
+		{"commitments out of order", func(h *header) {
+			h.Sections = []*eventv1.SectionEntry{entry(0, sealed, 32), entry(0, sealed, 32)}
+			h.Sections[0].Commitment[31] = 1
+		}, "sections[1]: commitment"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -173,18 +186,15 @@ func TestSections(t *testing.T) {
 	list := drafts(1, event.ID{})
 	unknown := eventv1.Compartment(77) // of a later version
 	list[0].Sections = append(list[0].Sections,
-		event.Section{Compartment: eventv1.Compartment_COMPARTMENT_IDENTITY, Form: sealed, Commitment: make([]byte, 32), Content: []byte("ciphertext")},
-		event.Section{Compartment: unknown, Form: clear, Content: []byte("later")})
+		event.Section{Compartment: unknown, Form: clear, Content: []byte("later")},
+		event.Section{Form: sealed, Commitment: make([]byte, 32), Content: []byte("ciphertext")})
 	signed, _ := sign(t, event.Head{}, list)
 	v, err := verify(t, signed[0].Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, ok := v.Section(unknown); !ok || string(s.Content) != "later" {
-		t.Errorf("the unknown compartment's section = %q, %t", s.Content, ok)
-	}
-	if s, ok := v.Section(eventv1.Compartment_COMPARTMENT_PROTECTION); ok {
-		t.Errorf("a section that is not there was found: %v", s)
+	if diff := cmp.Diff(list[0].Sections, v.Sections()); diff != "" {
+		t.Errorf("sections (-signed +verified):\n%s", diff)
 	}
 }
 

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -125,24 +126,48 @@ func checkEntries(entries []*eventv1.SectionEntry) error {
 	if len(entries) == 0 || len(entries) > MaxSections {
 		return fmt.Errorf("sections: %d, want 1 to %d", len(entries), MaxSections)
 	}
-	last := eventv1.Compartment_COMPARTMENT_UNSPECIFIED
+	last := &eventv1.SectionEntry{}
 	for i, entry := range entries {
-		if entry.GetCompartment() <= last {
-			return fmt.Errorf("sections[%d]: compartment %d after %d, want each once and in rising order", i, entry.GetCompartment(), last)
-		}
-		last = entry.GetCompartment()
+		var err error
 		switch entry.GetForm() {
 		case eventv1.SectionForm_SECTION_FORM_CLEAR:
-			if len(entry.GetCommitment()) != 0 {
-				return fmt.Errorf("sections[%d]: a clear section has no commitment", i)
-			}
+			err = checkClear(entry, last)
 		case eventv1.SectionForm_SECTION_FORM_SEALED:
-			if len(entry.GetCommitment()) != 32 {
-				return fmt.Errorf("sections[%d]: commitment of %d bytes, want 32", i, len(entry.GetCommitment()))
-			}
+			err = checkSealed(entry, last)
 		default:
-			return fmt.Errorf("sections[%d]: form %d is unknown", i, entry.GetForm())
+			err = fmt.Errorf("form %d is unknown", entry.GetForm())
 		}
+		if err != nil {
+			return fmt.Errorf("sections[%d]: %w", i, err)
+		}
+		last = entry
+	}
+	return nil
+}
+
+// checkClear holds the entry of a clear section against the entry before it.
+func checkClear(entry, last *eventv1.SectionEntry) error {
+	switch {
+	case last.GetForm() == eventv1.SectionForm_SECTION_FORM_SEALED:
+		return errors.New("a clear section after a sealed one")
+	case entry.GetCompartment() <= last.GetCompartment():
+		return fmt.Errorf("compartment %d after %d, want each once and in rising order", entry.GetCompartment(), last.GetCompartment())
+	case len(entry.GetCommitment()) != 0:
+		return errors.New("a clear section has no commitment")
+	}
+	return nil
+}
+
+// checkSealed likewise. Sealed sections stand in the order of their commitments, which is chance:
+// neither place nor field tells of which compartment one is.
+func checkSealed(entry, last *eventv1.SectionEntry) error {
+	switch {
+	case entry.GetCompartment() != 0:
+		return fmt.Errorf("compartment %d: a sealed section does not say its compartment", entry.GetCompartment())
+	case len(entry.GetCommitment()) != 32:
+		return fmt.Errorf("commitment of %d bytes, want 32", len(entry.GetCommitment()))
+	case bytes.Compare(entry.GetCommitment(), last.GetCommitment()) <= 0: // a clear one has none
+		return errors.New("commitment not above the one before")
 	}
 	return nil
 }

@@ -95,8 +95,7 @@ func computeVectors(t *testing.T) vectors {
 	}
 	list := drafts(9, event.ID{})
 	list[2].Sections = append(list[2].Sections, event.Section{
-		Compartment: eventv1.Compartment_COMPARTMENT_IDENTITY, Form: sealed,
-		Commitment: []byte(strings.Repeat("c", 32)), Content: []byte("ciphertext"),
+		Form: sealed, Commitment: []byte(strings.Repeat("c", 32)), Content: []byte("ciphertext"),
 	})
 	var head event.Head
 	var seen event.Seen

@@ -3,6 +3,7 @@ package seal_test
 import (
 	"crypto/hpke"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,12 +79,14 @@ func TestAdversary_K01_MovedGrantInASignedRecord(t *testing.T) {
 		{"another desk's wrap", func(c *keyv1.Content) { c.Compartments[0].Wraps[1].Wrapped = c.Compartments[0].Wraps[0].Wrapped }, "broken-wrap,"},
 		{"two events' keys exchanged", func(c *keyv1.Content) {
 			k := c.Compartments[0].Keys
-			c.Compartments[0].Keys = append(append([]byte{}, k[48:]...), k[:48]...)
+			c.Compartments[0].Keys = append(append([]byte{}, k[entrySize:]...), k[:entrySize]...)
 		}, "broken-entry,"},
 		{"two events exchanged", func(c *keyv1.Content) { // the second is gone from the record
-			c.Compartments[0].Places, c.Compartments[0].EventIds = []uint32{0}, b.events[0].ID[:]
-			c.Compartments[0].Keys = c.Compartments[0].Keys[48:]
-		}, "broken-entry,"},
+			c.Places, c.EventIds = []uint32{0}, b.events[0].ID[:]
+			for _, keys := range c.Compartments {
+				keys.Keys = keys.Keys[entrySize:]
+			}
+		}, "broken-entry,broken-entry"},
 	} {
 		content := contentOf(t, b.record.Data)
 		test.move(content)
@@ -122,6 +125,7 @@ func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
 	b := publish(t, event.Head{}, drafts(1, theCase, identity), twoCompartments()...)
 	original := b.events[0]
 	sections := desk("XB").Open(original, start, b.record.Portion("XB"))
+	said := slices.IndexFunc(sections, func(s seal.Section) bool { return s.Compartment == theCase })
 	for _, test := range []struct {
 		name        string
 		chain       event.Chain
@@ -140,13 +144,13 @@ func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			draft := drafts(2, test.compartment)[test.draft]
-			copied, _ := original.Section(theCase)
+			copied := original.Sections()[said]
 			at := place{chain: test.chain, id: draft.ID, compartment: test.compartment}
 			commitment := copied.Commitment
 			if test.commits {
-				commitment = at.commitment(sectionKey(sections[0]))
+				commitment = at.commitment(sectionKey(sections[said]))
 			}
-			draft.Sections[0] = event.Section{Compartment: test.compartment, Form: isSealed, Commitment: commitment, Content: copied.Content}
+			draft.Sections[0] = event.Section{Form: isSealed, Commitment: commitment, Content: copied.Content}
 			key, registered := signer(t, test.chain.Country, test.chain.Agency)
 			signed, _, err := event.SignBatch(key, test.chain, event.Head{}, event.Seen{}, []event.Draft{draft})
 			if err != nil {
@@ -154,7 +158,7 @@ func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
 			}
 			e := verified(t, signed[0], registered)
 			at = placeOf(e, test.compartment)
-			content := fill(t, contentFor(e, ""), openings(test.compartment, "XC"), handed{at, commitment, sectionKey(sections[0])})
+			content := fill(t, contentFor(e, ""), openings(test.compartment, "XC"), handed{at, sectionKey(sections[said])})
 			record := arrive(t, signRecord(t, "publisher "+test.chain.Country+"/"+test.chain.Agency, content), registered)
 			if got := reasons(t, 0, desk("XC").Open(e, start, record.Portion("XC"))); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
@@ -186,7 +190,7 @@ func TestAdversary_K03_OneCiphertextTwoKeys(t *testing.T) {
 		t.Fatalf("the two texts are %q", texts)
 	}
 
-	draft.Sections[0] = event.Section{Compartment: theCase, Form: isSealed, Commitment: commitment, Content: sealed}
+	draft.Sections[0] = event.Section{Form: isSealed, Commitment: commitment, Content: sealed}
 	key, registered := signer(t, "XA", "police")
 	signed, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, []event.Draft{draft})
 	if err != nil {
@@ -194,7 +198,7 @@ func TestAdversary_K03_OneCiphertextTwoKeys(t *testing.T) {
 	}
 	e := verified(t, signed[0], registered)
 	give := func(country string, ck []byte) seal.Section {
-		content := fill(t, contentFor(e, country), openings(theCase, country), handed{placeOf(e, theCase), commitment, ck})
+		content := fill(t, contentFor(e, country), openings(theCase, country), handed{placeOf(e, theCase), ck})
 		record := arrive(t, signRecord(t, "publisher XA/police", content), registered)
 		return desk(country).Open(e, start, record.Portion(country))[0]
 	}
@@ -227,7 +231,7 @@ func TestAdversary_K04_HubsKeyInPlaceOfARecipients(t *testing.T) {
 	// It alters what passes through it, under its own signature or the old one.
 	content := contentOf(t, b.record.Data)
 	own := registry.Opening{Country: "XB", Compartment: 1, Epoch: 1, Public: hub.PublicKey().Bytes()}
-	forged := fill(t, proto.CloneOf(content), []registry.Opening{own}, handed{placeOf(b.events[0], theCase), make([]byte, 32), make([]byte, 32)})
+	forged := fill(t, proto.CloneOf(content), []registry.Opening{own}, handed{placeOf(b.events[0], theCase), make([]byte, 32)})
 	content.Compartments[0].Wraps[0].Wrapped = forged.Compartments[1].Wraps[0].Wrapped
 	record := &keyv1.KeyRecord{}
 	if err := proto.Unmarshal(b.record.Data, record); err != nil {

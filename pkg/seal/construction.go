@@ -20,7 +20,8 @@ const (
 	keySize   = 32
 	tagSize   = 16
 	idSize    = 16
-	entrySize = keySize + tagSize
+	setSize   = 8
+	entrySize = setSize + keySize + tagSize
 	encSize   = 1120 // ML-KEM-768 ciphertext and X25519 public key
 	wrapSize  = encSize + keySize + tagSize
 	roomSize  = 384 // more than what any content or entry is bound to
@@ -29,7 +30,8 @@ const (
 // Overhead is how many bytes a sealed section is longer than its content.
 const Overhead = tagSize
 
-// ContentKey opens one section of one event.
+// ContentKey opens one section of one event. The zero key opens none: an entry that has it says that
+// there is nothing of its compartment.
 type ContentKey [keySize]byte
 
 // Format keeps the key out of logs and errors.
@@ -74,26 +76,40 @@ func (s *slot) contentData(room []byte) []byte {
 		compartment[:], s.commitment[:])
 }
 
-// wrapKey appends an entry, the content key under its batch key, to out.
-func (s *slot) wrapKey(out, room []byte, batchKey cipher.AEAD, key *ContentKey) []byte {
-	nonce, data := s.entryData(room)
-	return batchKey.Seal(out, nonce, key[:], data)
+// compartments is a set of them: bit c-1 is compartment c, from 1 to MaxCompartment.
+type compartments uint64
+
+func setOf(c eventv1.Compartment) compartments { return 1 << uint(c-1) }
+
+// entry is what a record says of one event and compartment.
+type entry struct {
+	all compartments // of the event's sections that the record has keys of
+	key ContentKey
 }
 
-func (s *slot) unwrapKey(batchKey cipher.AEAD, wrapped []byte) (ContentKey, error) {
+// wrapEntry appends an entry under its batch key to out.
+func (s *slot) wrapEntry(out, room []byte, batchKey cipher.AEAD, e *entry) []byte {
+	var clear [setSize + keySize]byte
+	binary.BigEndian.PutUint64(clear[:], uint64(e.all))
+	copy(clear[setSize:], e.key[:])
+	nonce, data := s.entryData(room)
+	return batchKey.Seal(out, nonce, clear[:], data)
+}
+
+func (s *slot) unwrapEntry(batchKey cipher.AEAD, wrapped []byte) (entry, error) {
 	nonce, data := s.entryData(nil)
-	key, err := batchKey.Open(nil, nonce, wrapped, data)
-	if err != nil || len(key) != keySize {
-		return ContentKey{}, errors.New("it does not open")
+	clear, err := batchKey.Open(nil, nonce, wrapped, data)
+	if err != nil || len(clear) != setSize+keySize {
+		return entry{}, errors.New("it does not open")
 	}
-	return ContentKey(key), nil
+	return entry{all: compartments(binary.BigEndian.Uint64(clear)), key: ContentKey(clear[setSize:])}, nil
 }
 
 // entryData is the nonce of an entry and what it is bound to.
 func (s *slot) entryData(room []byte) (nonce, data []byte) {
 	compartment, place := number(uint64(s.compartment)), number(s.place.Index)
 	room = append(append(room[:0], 0, 0, 0, 0), place[:]...)
-	both := pae.Append(room, pae.ContentKey, s.place.Batch[:], place[:], s.id[:], compartment[:], s.commitment[:])
+	both := pae.Append(room, pae.ContentKey, s.place.Batch[:], place[:], s.id[:], compartment[:])
 	return both[:len(room)], both[len(room):]
 }
 

@@ -12,12 +12,19 @@
 //	content     GCM(CK, nonce 0, section, PAE(section, event id, origin, u64 compartment, commitment))
 //
 //	BK          32 random bytes, one a record and compartment
-//	entry       GCM(BK, nonce u32 0 || u64 place, CK,
-//	                PAE(contentkey, batch root, u64 place, event id, u64 compartment, commitment))
+//	entry       GCM(BK, nonce u32 0 || u64 place, u64 set || CK,
+//	                PAE(contentkey, batch root, u64 place, event id, u64 compartment))
 //	wrap        HPKE(desk's opening key, BK, info =
 //	                PAE(grant, origin, batch root, desk's country, u64 compartment, SHA-256(opening key), grantor))
 //	record      Ed25519 over PAE(keyrecord, key id, content), by a publisher key of the origin; beside it
 //	            ML-DSA-44 over the same where the registry names a second key (pkg/second)
+//
+// A record has a BK of every compartment in which a recipient has an opening key, and under each an
+// entry for each event: its CK, or zero where the event has no such section. The set is of the
+// compartments of which the record has a CK of the event (bit c-1). Sealed sections stand in the order of
+// their commitments, without a compartment. So who has headers and records, the hub, does not
+// read which compartments an event has; who opens an entry finds its section by the commitment, and by the
+// set knows what the closed ones are.
 //
 // A batch root and a place are those of the batch's one signature (event.Place). The
 // grantor is the key that signed the record when its wraps were made. A release is a record
@@ -31,6 +38,7 @@
 //     alone lets one ciphertext open to two texts under two keys.
 //   - Content, entry and wrap open only where they were made for: each is bound to its origin or
 //     batch, event and compartment as in the table; a wrap to its recipient too.
+//   - Records of as many events for the same recipients have one form, whatever the events have sections of.
 //   - A section is sealed to somebody, or Seal fails. It never stays in clear.
 //   - A record is read in one spelling only, and believed from its originator only.
 //   - Erasing needs no secret: it is the record again, without those entries, under the next revision.

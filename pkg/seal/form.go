@@ -20,7 +20,7 @@ const (
 	MaxCompartment  = 64                                              // as in the registry
 	maxRevision     = 1<<53 - 1                                       // whole in every database and language
 	maxExpires      = 253_402_300_799                                 // the last second of the year 9999
-	entryBytes      = idSize + entrySize + 2                          // at most, of one entry in a record
+	eventBytes      = idSize + 2                                      // at most, of one event in a record, without its entries
 	wrapBytes       = wrapSize + 24                                   // likewise, of one wrap
 	frameBytes      = 512 + second.SignatureSize + 16*MaxCompartments // likewise, of what is around them
 )
@@ -55,11 +55,14 @@ func checkContent(c *keyv1.Content) error {
 		if i > 0 && keys.GetCompartment() <= c.GetCompartments()[i-1].GetCompartment() || keys.GetCompartment() < 1 || keys.GetCompartment() > MaxCompartment {
 			return fmt.Errorf("compartments[%d]: compartment %d, want 1 to %d, each once and in rising order", i, keys.GetCompartment(), MaxCompartment)
 		}
-		if err := errors.Join(checkWraps(keys.GetWraps(), c.GetRecipient()), checkEntries(keys, c.GetRevision())); err != nil {
+		if err := checkWraps(keys.GetWraps(), c.GetRecipient()); err != nil {
 			return fmt.Errorf("compartments[%d]: %w", i, err)
 		}
+		if want := len(c.GetPlaces()) * entrySize; len(keys.GetKeys()) != want {
+			return fmt.Errorf("compartments[%d]: keys: %d bytes for %d places, want %d", i, len(keys.GetKeys()), len(c.GetPlaces()), want)
+		}
 	}
-	return nil
+	return checkPlaces(c)
 }
 
 func checkWraps(wraps []*keyv1.Wrap, recipient string) error {
@@ -84,42 +87,40 @@ func checkWraps(wraps []*keyv1.Wrap, recipient string) error {
 	return nil
 }
 
-// checkEntries takes none where something was erased.
-func checkEntries(keys *keyv1.CompartmentKeys, revision uint64) error {
-	n := len(keys.GetPlaces())
+// checkPlaces takes none where all was erased.
+func checkPlaces(c *keyv1.Content) error {
+	n := len(c.GetPlaces())
 	switch {
-	case n == 0 && revision == 1 || n > MaxEvents:
-		return fmt.Errorf("places: %d in revision %d, want 1 to %d, or from revision 2 none", n, revision, MaxEvents)
-	case len(keys.GetEventIds()) != n*idSize:
-		return fmt.Errorf("event_ids: %d bytes for %d places, want %d", len(keys.GetEventIds()), n, n*idSize)
-	case len(keys.GetKeys()) != n*entrySize:
-		return fmt.Errorf("keys: %d bytes for %d places, want %d", len(keys.GetKeys()), n, n*entrySize)
+	case n == 0 && c.GetRevision() == 1 || n > MaxEvents:
+		return fmt.Errorf("places: %d in revision %d, want 1 to %d, or from revision 2 none", n, c.GetRevision(), MaxEvents)
+	case len(c.GetEventIds()) != n*idSize:
+		return fmt.Errorf("event_ids: %d bytes for %d places, want %d", len(c.GetEventIds()), n, n*idSize)
 	}
-	for i, place := range keys.GetPlaces() {
+	for i, place := range c.GetPlaces() {
 		switch {
 		case place >= MaxEvents:
 			return fmt.Errorf("places[%d]: %d, want 0 to %d", i, place, MaxEvents-1)
 		case i == 0:
-		case place <= keys.GetPlaces()[i-1]:
-			return fmt.Errorf("places[%d]: %d after %d, want rising", i, place, keys.GetPlaces()[i-1])
-		case bytes.Compare(idAt(keys, i), idAt(keys, i-1)) <= 0:
+		case place <= c.GetPlaces()[i-1]:
+			return fmt.Errorf("places[%d]: %d after %d, want rising", i, place, c.GetPlaces()[i-1])
+		case bytes.Compare(idAt(c, i), idAt(c, i-1)) <= 0:
 			return fmt.Errorf("event_ids[%d]: not above the one before", i)
 		}
 	}
 	return nil
 }
 
-// idAt and keyAt are an entry's event id and wrapped content key, as they lie.
-func idAt(keys *keyv1.CompartmentKeys, i int) []byte { return keys.GetEventIds()[i*idSize:][:idSize] }
+// idAt is the identifier of a record's event, and keyAt the entry of it in one compartment, as they lie.
+func idAt(c *keyv1.Content, i int) []byte { return c.GetEventIds()[i*idSize:][:idSize] }
 
 func keyAt(keys *keyv1.CompartmentKeys, i int) []byte {
 	return keys.GetKeys()[i*entrySize:][:entrySize]
 }
 
-// find is the entry of an event; -1 where it has none.
-func find(keys *keyv1.CompartmentKeys, id event.ID) int {
-	for i := range keys.GetPlaces() {
-		if event.ID(idAt(keys, i)) == id {
+// find is the place of an event in the columns; -1 where it has none.
+func find(c *keyv1.Content, id event.ID) int {
+	for i := range c.GetPlaces() {
+		if event.ID(idAt(c, i)) == id {
 			return i
 		}
 	}

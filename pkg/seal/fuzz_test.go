@@ -81,7 +81,7 @@ func FuzzOpen(f *testing.F) {
 			for g := range portion.Grants { // as it comes back from a damaged disk
 				portion.Grants[g].Wrapped = portion.Grants[g].Wrapped[:int(cut)%len(portion.Grants[g].Wrapped)]
 				for p := range portion.Grants[g].Pieces {
-					portion.Grants[g].Pieces[p].Wrapped = portion.Grants[g].Pieces[p].Wrapped[:cut%48]
+					portion.Grants[g].Pieces[p].Wrapped = portion.Grants[g].Pieces[p].Wrapped[:cut%entrySize]
 				}
 			}
 			reasons(t, i, opener.Open(b.events[i], start, portion))

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	keyv1 "github.com/tripoint/tripoint/proto/tripoint/key/v1"
 )
 
@@ -17,9 +18,9 @@ var ErrNobody = errors.New("nobody would be left who could open it")
 // Narrow is the next revision of a record, without the wraps that are not to be kept. Like Erase it
 // needs no secret, and leaves all else as it is. dropped are those wraps; where there are none, the record
 // itself comes back. Who was given the record before has what he has: it is for
-// one that nobody has seen yet. A record without entries has nothing to keep from anybody. Its error wraps ErrNobody where the entries of a
-// compartment would be left without a wrap.
-func Narrow(key event.SigningKey, r Record, keep func(Granted) bool) (next Record, dropped []Granted, err error) {
+// one that nobody has seen yet. A record without entries has nothing to keep from anybody. Its error wraps ErrNobody where a
+// compartment that is needed, which its events have sections of, would be left without a wrap.
+func Narrow(key event.SigningKey, r Record, keep func(Granted) bool, needed func(eventv1.Compartment) bool) (next Record, dropped []Granted, err error) {
 	if !slices.ContainsFunc(r.Granted(), func(g Granted) bool { return !keep(g) }) || len(r.Events()) == 0 {
 		return r, nil, nil
 	}
@@ -33,9 +34,12 @@ func Narrow(key event.SigningKey, r Record, keep func(Granted) bool) (next Recor
 			dropped = append(dropped, granted)
 			return true
 		})
-		if len(keys.GetWraps()) == 0 && len(keys.GetPlaces()) > 0 {
+		if len(keys.GetWraps()) == 0 && needed(keys.GetCompartment()) {
 			return Record{}, nil, fmt.Errorf("narrowing the key record of batch %s, compartment %d: %w", r.Batch, keys.GetCompartment(), ErrNobody)
 		}
+	}
+	if !slices.ContainsFunc(content.GetCompartments(), func(keys *keyv1.CompartmentKeys) bool { return len(keys.GetWraps()) > 0 }) {
+		return Record{}, nil, fmt.Errorf("narrowing the key record of batch %s: %w", r.Batch, ErrNobody)
 	}
 	content.Compartments = slices.DeleteFunc(content.GetCompartments(), func(keys *keyv1.CompartmentKeys) bool { return len(keys.GetWraps()) == 0 })
 	content.Revision++

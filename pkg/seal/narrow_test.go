@@ -9,6 +9,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/seal"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
 // Who is left out opens nothing, and all others what they did; also under a later key, and after
@@ -17,7 +18,8 @@ func TestNarrow(t *testing.T) {
 	b := publish(t, event.Head{}, drafts(2, theCase, identity), slices.Concat(openings(theCase, "XA", "XB", "XC"), openings(identity, "XA", "XB", "XC"))...)
 	key, registered := signer(t, "XA", "police")
 	keep := func(g seal.Granted) bool { return g.Country != "XC" && (g.Country != "XB" || g.Compartment != theCase) }
-	next, dropped, err := seal.Narrow(key, b.record, keep)
+	every := func(eventv1.Compartment) bool { return true }
+	next, dropped, err := seal.Narrow(key, b.record, keep, every)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +29,7 @@ func TestNarrow(t *testing.T) {
 	if next.Revision != 2 || next.Grantor != b.record.Grantor || next.Expires != b.record.Expires || next.Subject() != b.record.Subject() {
 		t.Errorf("the next revision has other terms: %+v", next.Terms)
 	}
-	again, dropped, err := seal.Narrow(key, next, keep)
+	again, dropped, err := seal.Narrow(key, next, keep, every)
 	if err != nil || len(dropped) > 0 || again.Revision != 2 {
 		t.Errorf("nothing is left to drop, and it made revision %d without %v (%v)", again.Revision, dropped, err)
 	}
@@ -45,13 +47,20 @@ func TestNarrow(t *testing.T) {
 		t.Errorf("after an erasure XA: %q", got)
 	}
 	nobody := func(g seal.Granted) bool { return g.Compartment != identity }
-	if _, _, err := seal.Narrow(key, next, nobody); !errors.Is(err, seal.ErrNobody) {
+	if _, _, err := seal.Narrow(key, next, nobody, every); !errors.Is(err, seal.ErrNobody) {
 		t.Errorf("a compartment without a reader: %v, want ErrNobody", err)
+	}
+	without, _, err := seal.Narrow(key, next, nobody, func(c eventv1.Compartment) bool { return c == theCase })
+	if err != nil || slices.ContainsFunc(without.Granted(), func(g seal.Granted) bool { return g.Compartment == identity }) {
+		t.Errorf("a compartment that no event needs, without a reader: %v (%v)", without.Granted(), err)
+	}
+	if _, _, err := seal.Narrow(key, next, func(seal.Granted) bool { return false }, func(eventv1.Compartment) bool { return false }); !errors.Is(err, seal.ErrNobody) {
+		t.Errorf("no reader at all: %v, want ErrNobody", err)
 	}
 	if next, err = seal.Erase(key, next, b.events[1].ID); err != nil {
 		t.Fatal(err)
 	}
-	if same, dropped, err := seal.Narrow(key, next, nobody); err != nil || len(dropped) > 0 || same.Digest != next.Digest {
+	if same, dropped, err := seal.Narrow(key, next, nobody, every); err != nil || len(dropped) > 0 || same.Digest != next.Digest {
 		t.Errorf("a record that nothing is in: %v dropped (%v)", dropped, err)
 	}
 }

@@ -27,12 +27,12 @@ type Grant struct {
 	Pieces      []Piece // rising by event
 }
 
-// Piece is one section's content key under the batch key: without it, or without its
-// Wrapped bytes, the section stays closed to this desk.
+// Piece is one event's entry under the batch key: without it, or without its
+// Wrapped bytes, the event's section of that compartment stays closed to this desk.
 type Piece struct {
 	Event   event.ID
 	Place   uint64 // in the batch
-	Wrapped []byte // 48 bytes
+	Wrapped []byte // 56 bytes
 }
 
 // Portion is the record's part for one country's desk; without grants where there is none.
@@ -43,7 +43,7 @@ func (r Record) Portion(country string) Portion {
 			if wrap.GetCountry() == country {
 				portion.Grants = append(portion.Grants, Grant{
 					Compartment: keys.GetCompartment(), Epoch: wrap.GetEpoch(),
-					Wrapped: bytes.Clone(wrap.GetWrapped()), Pieces: pieces(keys),
+					Wrapped: bytes.Clone(wrap.GetWrapped()), Pieces: pieces(r.content, keys),
 				})
 			}
 		}
@@ -51,10 +51,10 @@ func (r Record) Portion(country string) Portion {
 	return portion
 }
 
-func pieces(keys *keyv1.CompartmentKeys) []Piece {
-	list := make([]Piece, len(keys.GetPlaces()))
-	for i, place := range keys.GetPlaces() {
-		list[i] = Piece{Event: event.ID(idAt(keys, i)), Place: uint64(place), Wrapped: bytes.Clone(keyAt(keys, i))}
+func pieces(c *keyv1.Content, keys *keyv1.CompartmentKeys) []Piece {
+	list := make([]Piece, len(c.GetPlaces()))
+	for i, place := range c.GetPlaces() {
+		list[i] = Piece{Event: event.ID(idAt(c, i)), Place: uint64(place), Wrapped: bytes.Clone(keyAt(keys, i))}
 	}
 	return list
 }

@@ -55,11 +55,12 @@ func TestSealedForRecipientsAndNobodyElse(t *testing.T) {
 			return private[openingName(holder, c, epoch)]
 		})
 		for i, e := range b.events {
-			for n, s := range opener.Open(e, start, b.record.Portion(reader)) {
-				may := slices.Contains(granted[s.Compartment], reader)
+			told := slices.ContainsFunc(compartments, func(c eventv1.Compartment) bool { return slices.Contains(granted[c], reader) })
+			named := told && i != erased && holder == reader // an entry opens, and says which sections there are
+			for n, s := range byCompartment(opener.Open(e, start, b.record.Portion(reader))) {
 				want := seal.Reason("")
 				switch {
-				case !may:
+				case !told || named && !slices.Contains(granted[s.Compartment], reader):
 					want = seal.NotGranted
 				case i == erased:
 					want = seal.Erased
@@ -68,6 +69,9 @@ func TestSealedForRecipientsAndNobodyElse(t *testing.T) {
 				}
 				if got := seal.ReasonOf(s.Err); got != want || (want == "") != (string(s.Content) == string(list[i].Sections[n].Content)) {
 					r.Fatalf("event %d, %s, by %s with the keys of %s: %q (%v), want %q", i, s.Compartment, reader, holder, s.Content, s.Err, want)
+				}
+				if named && s.Compartment != list[i].Sections[n].Compartment || !named && s.Compartment != 0 {
+					r.Fatalf("event %d, by %s with the keys of %s: section of %s is said to be of %s", i, reader, holder, list[i].Sections[n].Compartment, s.Compartment)
 				}
 			}
 		}

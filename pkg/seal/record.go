@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -109,20 +108,14 @@ func (r Record) Replaces(revision uint64, digest event.Digest) error {
 	return nil
 }
 
-// Has reports whether the record has an entry for a section of the event.
-func (r Record) Has(id event.ID) bool {
-	return slices.ContainsFunc(r.content.GetCompartments(), func(c *keyv1.CompartmentKeys) bool { return find(c, id) >= 0 })
-}
+// Has reports whether the record has entries for the event.
+func (r Record) Has(id event.ID) bool { return find(r.content, id) >= 0 }
 
-// Events lists the events that the record has an entry of, each once.
+// Events lists the events that the record has entries of.
 func (r Record) Events() []event.ID {
-	var all []event.ID
-	for _, c := range r.content.GetCompartments() {
-		for i := range c.GetPlaces() {
-			if id := event.ID(idAt(c, i)); !slices.Contains(all, id) {
-				all = append(all, id)
-			}
-		}
+	all := make([]event.ID, len(r.content.GetPlaces()))
+	for i := range all {
+		all[i] = event.ID(idAt(r.content, i))
 	}
 	return all
 }

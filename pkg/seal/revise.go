@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,9 +29,7 @@ func Erase(key event.SigningKey, r Record, events ...event.ID) (Record, error) {
 	}
 	content := proto.CloneOf(r.content)
 	content.Revision++
-	for _, keys := range content.GetCompartments() {
-		drop(keys, events)
-	}
+	drop(content, events)
 	next, err := sign(key, content)
 	if err != nil {
 		return Record{}, fmt.Errorf("erasing from the key record of batch %s: %w", r.Batch, err)
@@ -38,12 +37,16 @@ func Erase(key event.SigningKey, r Record, events ...event.ID) (Record, error) {
 	return next, nil
 }
 
-// drop takes the entries of events out of a compartment.
-func drop(keys *keyv1.CompartmentKeys, events []event.ID) {
+// drop takes the entries of events out of all compartments.
+func drop(c *keyv1.Content, events []event.ID) {
 	for _, id := range events {
-		if i := find(keys, id); i >= 0 {
-			keys.Places = slices.Delete(keys.Places, i, i+1)
-			keys.EventIds = slices.Delete(keys.EventIds, i*idSize, (i+1)*idSize)
+		i := find(c, id)
+		if i < 0 {
+			continue // named twice
+		}
+		c.Places = slices.Delete(c.Places, i, i+1)
+		c.EventIds = slices.Delete(c.EventIds, i*idSize, (i+1)*idSize)
+		for _, keys := range c.GetCompartments() {
 			keys.Keys = slices.Delete(keys.Keys, i*entrySize, (i+1)*entrySize)
 		}
 	}
@@ -57,7 +60,7 @@ type Released struct {
 }
 
 // Release makes a record for one more country, with sections of one batch. openings are that
-// country's, one for each compartment among the sections. A revision above 1 takes
+// country's, one for each compartment in which it has any. A revision above 1 takes
 // the place of what was released to it of this batch before: sections that shall stay are named again.
 func Release(key event.SigningKey, openings []registry.Opening, revision uint64, expires time.Time, sections []Released) (Record, error) {
 	record, err := release(key, openings, revision, expires, sections)
@@ -93,21 +96,21 @@ func release(key event.SigningKey, openings []registry.Opening, revision uint64,
 			return Record{}, fmt.Errorf("event %s, compartment %d: %w", s.Event.ID, s.Compartment, err)
 		}
 	}
-	slices.SortFunc(secrets, func(a, b secret) int { return int(a.place.Index) - int(b.place.Index) })
+	slices.SortFunc(secrets, func(a, b secret) int {
+		return cmp.Or(cmp.Compare(a.place.Index, b.place.Index), cmp.Compare(a.compartment, b.compartment))
+	})
+	for i := 1; i < len(secrets); i++ {
+		if secrets[i].id == secrets[i-1].id && secrets[i].compartment == secrets[i-1].compartment {
+			return Record{}, fmt.Errorf("event %s, compartment %d: named twice", secrets[i].id, secrets[i].compartment)
+		}
+	}
 	return grant(key, t, to, secrets)
 }
 
-// secret checks the key against the event's commitment: a wrong one is released to nobody.
+// secret checks the key against the event's commitments: a wrong one is released to nobody.
 func (s Released) secret() (secret, error) {
-	section, ok := s.Event.Section(s.Compartment)
-	if !ok || section.Form != eventv1.SectionForm_SECTION_FORM_SEALED {
-		return secret{}, errors.New("there is no sealed section of it")
-	}
-	made := secret{key: s.Key, slot: slot{
-		origin: s.Event.Chain, id: s.Event.ID, place: s.Event.Place,
-		compartment: s.Compartment, commitment: event.Digest(section.Commitment),
-	}}
-	if made.commit(&made.key) != made.commitment {
+	made := secret{key: s.Key, slot: slotOf(s.Event, s.Compartment)}
+	if made.find(s.Event, &made.key) < 0 {
 		return secret{}, WrongKey
 	}
 	return made, nil

@@ -1,11 +1,13 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hpke"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -50,8 +52,8 @@ type secret struct {
 	key ContentKey
 }
 
-// Seal seals every section of the drafts of one batch, each under a key of its own.
-// It leaves the drafts as they are. It refuses a section that is sealed already or
+// Seal seals every section of the drafts of one batch, each under a key of its own, and puts
+// the sections of each in the order of their commitments. It leaves the drafts as they are. It refuses a section that is sealed already or
 // of a compartment for which there is no recipient.
 func Seal(chain event.Chain, drafts []event.Draft, recipients []registry.Opening) (*Sealed, error) {
 	if len(drafts) == 0 || len(drafts) > MaxEvents {
@@ -76,7 +78,12 @@ func (s *Sealed) prepare() error {
 	sections := 0
 	for i := range s.Drafts {
 		sections += len(s.Drafts[i].Sections)
+		last := eventv1.Compartment_COMPARTMENT_UNSPECIFIED
 		for _, section := range s.Drafts[i].Sections {
+			if section.Compartment <= last {
+				return fmt.Errorf("event %s: compartment %d after %d, want each once and in rising order", s.Drafts[i].ID, section.Compartment, last)
+			}
+			last = section.Compartment
 			switch {
 			case section.Form != eventv1.SectionForm_SECTION_FORM_CLEAR:
 				return fmt.Errorf("event %s, compartment %d: its section is not in clear", s.Drafts[i].ID, section.Compartment)
@@ -85,7 +92,7 @@ func (s *Sealed) prepare() error {
 			}
 		}
 	}
-	if size := frameBytes + sections*entryBytes + s.to.wraps()*wrapBytes; size > MaxRecord {
+	if size := frameBytes + len(s.Drafts)*(eventBytes+len(s.to)*entrySize) + s.to.wraps()*wrapBytes; size > MaxRecord {
 		return fmt.Errorf("its key record could have %d bytes, at most %d: fewer events a batch", size, MaxRecord)
 	}
 	random := make([]byte, sections*keySize)
@@ -115,6 +122,9 @@ func (s *Sealed) seal() error {
 		group.Go(func() { errs[w] = sealSections(s.secrets[from:to], s.sections[from:to]) })
 	}
 	group.Wait()
+	for i := range s.Drafts {
+		slices.SortFunc(s.Drafts[i].Sections, func(a, b event.Section) int { return bytes.Compare(a.Commitment, b.Commitment) })
+	}
 	return errors.Join(errs...)
 }
 
@@ -132,7 +142,7 @@ func sealSections(secrets []secret, sections []event.Section) error {
 		if err != nil {
 			return err
 		}
-		section.Form, section.Commitment, section.Content = eventv1.SectionForm_SECTION_FORM_SEALED, commitments[i][:], content
+		*section = event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: commitments[i][:], Content: content}
 	}
 	return nil
 }
@@ -221,64 +231,67 @@ func (a audience) wraps() int {
 	return n
 }
 
-// grant makes and signs a record: a new batch key for each compartment that there are
-// secrets of, and under it their content keys.
+// grant makes and signs a record: a new batch key for each compartment in which there is a recipient,
+// and under it an entry for each event. Secrets stand by rising place.
 func grant(key event.SigningKey, t Terms, to audience, secrets []secret) (Record, error) {
 	content := &keyv1.Content{
 		Country: t.Origin.Country, Agency: t.Origin.Agency, Audience: t.Origin.Audience,
 		Batch: t.Batch[:], Revision: t.Revision, Retention: t.Retention, Expires: seconds(t.Expires),
 		Grantor: t.Grantor[:], Recipient: t.Recipient,
 	}
-	lots, sizes := map[eventv1.Compartment]*lot{}, map[eventv1.Compartment]int{}
-	for i := range secrets {
-		sizes[secrets[i].compartment]++
+	var batchKeys []cipher.AEAD
+	for _, compartment := range slices.Sorted(maps.Keys(to)) {
+		keys, batchKey, err := newKeys(&t, compartment, to[compartment])
+		if err != nil {
+			return Record{}, err
+		}
+		content.Compartments, batchKeys = append(content.Compartments, keys), append(batchKeys, batchKey)
 	}
 	room := make([]byte, 0, roomSize)
-	for i := range secrets {
-		made := &secrets[i]
-		into := lots[made.compartment]
-		if into == nil {
-			var err error
-			if into, err = newLot(&t, made.compartment, to[made.compartment], sizes[made.compartment]); err != nil {
-				return Record{}, err
-			}
-			lots[made.compartment] = into
-			content.Compartments = append(content.Compartments, into.keys)
+	for len(secrets) > 0 {
+		of := 1 + slices.IndexFunc(secrets[1:], func(s secret) bool { return s.id != secrets[0].id })
+		if of == 0 {
+			of = len(secrets)
 		}
-		made.place.Batch = t.Batch
-		into.keys.Places = append(into.keys.Places, uint32(made.place.Index))
-		into.keys.EventIds = append(into.keys.EventIds, made.id[:]...)
-		into.keys.Keys = made.wrapKey(into.keys.Keys, room, into.batchKey, &made.key)
+		at := slot{id: secrets[0].id, place: event.Place{Batch: t.Batch, Index: secrets[0].place.Index}}
+		content.Places, content.EventIds = append(content.Places, uint32(at.place.Index)), append(content.EventIds, at.id[:]...)
+		for i, keys := range content.GetCompartments() {
+			at.compartment = keys.GetCompartment()
+			made := entryOf(secrets[:of], at.compartment)
+			keys.Keys = at.wrapEntry(keys.Keys, room, batchKeys[i], &made)
+			clear(made.key[:])
+		}
+		secrets = secrets[of:]
 	}
-	slices.SortFunc(content.Compartments, func(a, b *keyv1.CompartmentKeys) int { return int(a.Compartment) - int(b.Compartment) })
 	return sign(key, content)
 }
 
-// lot is one compartment of a record that is being made.
-type lot struct {
-	batchKey cipher.AEAD
-	keys     *keyv1.CompartmentKeys
+// entryOf is the entry for a compartment, of the event that the secrets are of.
+func entryOf(secrets []secret, compartment eventv1.Compartment) (made entry) {
+	for i := range secrets {
+		made.all |= setOf(secrets[i].compartment)
+		if secrets[i].compartment == compartment {
+			made.key = secrets[i].key
+		}
+	}
+	return made
 }
 
-// newLot draws a batch key for so many entries and wraps it to each recipient.
-func newLot(t *Terms, compartment eventv1.Compartment, to []recipient, size int) (*lot, error) {
+// newKeys draws a batch key of a compartment and wraps it to each recipient.
+func newKeys(t *Terms, compartment eventv1.Compartment, to []recipient) (*keyv1.CompartmentKeys, cipher.AEAD, error) {
 	var key [keySize]byte
 	defer clear(key[:])
 	_, _ = rand.Read(key[:]) // never fails
-	made := &lot{keys: &keyv1.CompartmentKeys{
-		Compartment: compartment, Places: make([]uint32, 0, size),
-		EventIds: make([]byte, 0, size*idSize), Keys: make([]byte, 0, size*entrySize),
-	}}
+	made := &keyv1.CompartmentKeys{Compartment: compartment}
 	for _, r := range to {
 		wrapped, err := wrapBatchKey(r.public, grantInfo(t, r.Country, compartment, r.Public), key[:])
 		if err != nil {
-			return nil, fmt.Errorf("wrapping to %s's desk for compartment %d: %w", r.Country, compartment, err)
+			return nil, nil, fmt.Errorf("wrapping to %s's desk for compartment %d: %w", r.Country, compartment, err)
 		}
-		made.keys.Wraps = append(made.keys.Wraps, &keyv1.Wrap{Country: r.Country, Epoch: r.Epoch, Wrapped: wrapped})
+		made.Wraps = append(made.Wraps, &keyv1.Wrap{Country: r.Country, Epoch: r.Epoch, Wrapped: wrapped})
 	}
-	var err error
-	made.batchKey, err = newGCM(key[:])
-	return made, err
+	batchKey, err := newGCM(key[:])
+	return made, batchKey, err
 }
 
 // seconds is 0, which no record may have, for times before 1970.

@@ -7,6 +7,7 @@ import (
 	"crypto/hpke"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -64,9 +65,20 @@ func (p place) contentData(commitment []byte) []byte {
 	return encoded("tripoint/v1/section", p.id[:], []byte(p.chain.Country), []byte(p.chain.Agency), []byte(p.chain.Audience), u64(p.compartment), commitment)
 }
 
-func (p place) entryData(commitment []byte) []byte {
-	return encoded("tripoint/v1/contentkey", p.batch[:], u64(p.index), p.id[:], u64(p.compartment), commitment)
+func (p place) entryData() []byte {
+	return encoded("tripoint/v1/contentkey", p.batch[:], u64(p.index), p.id[:], u64(p.compartment))
 }
+
+// sectionFor is the one section that commits to a key for the place's compartment; -1 where none does.
+func (p place) sectionFor(e event.Verified, ck []byte) int {
+	return slices.IndexFunc(e.Sections(), func(s event.Section) bool { return string(s.Commitment) == string(p.commitment(ck)) })
+}
+
+// entrySize is how long an entry is: a set, a key and a tag.
+const entrySize = 8 + 32 + 16
+
+// bit is a set of one compartment.
+func bit(c eventv1.Compartment) uint64 { return 1 << (c - 1) }
 
 func (p place) nonce() []byte { return append(make([]byte, 4), u64(p.index)...) }
 
@@ -124,7 +136,7 @@ func contentOf(t testing.TB, data []byte) *keyv1.Content {
 // handed is a content key for the section at a place, as an attacker hands it out.
 type handed struct {
 	place
-	commitment, key []byte
+	key []byte
 }
 
 // fill gives a content one compartment's keys: a batch key of its own making, for whom it likes.
@@ -133,10 +145,12 @@ func fill(t testing.TB, content *keyv1.Content, to []registry.Opening, keys ...h
 	compartment := keys[0].compartment
 	batchKey := sha256.Sum256([]byte("a batch key that everybody knows"))
 	made := &keyv1.CompartmentKeys{Compartment: compartment}
+	first := len(content.Compartments) == 0
 	for _, k := range keys {
-		made.Places = append(made.Places, uint32(k.index))
-		made.EventIds = append(made.EventIds, k.id[:]...)
-		made.Keys = gcm(batchKey[:]).Seal(made.Keys, k.nonce(), k.key, k.entryData(k.commitment))
+		if first {
+			content.Places, content.EventIds = append(content.Places, uint32(k.index)), append(content.EventIds, k.id[:]...)
+		}
+		made.Keys = gcm(batchKey[:]).Seal(made.Keys, k.nonce(), append(u64(bit(compartment)), k.key...), k.entryData())
 	}
 	for _, o := range to {
 		public, err := hpke.MLKEM768X25519().NewPublicKey(o.Public)
@@ -168,7 +182,7 @@ func placeOf(e event.Verified, compartment eventv1.Compartment) place {
 // What the package seals is opened by the specification alone.
 func TestSealedAsSpecified(t *testing.T) {
 	list := drafts(7, theCase, identity)
-	b := publish(t, event.Head{}, list, twoCompartments()...)
+	b := publish(t, event.Head{}, list, append(twoCompartments(), openings(protection, "XB")...)...)
 	content := contentOf(t, b.record.Data)
 	if string(content.GetGrantor()) != string(b.record.KeyID[:]) || string(content.GetBatch()) != string(b.events[0].Place.Batch[:]) {
 		t.Error("the record is of another batch or key")
@@ -183,14 +197,25 @@ func TestSealedAsSpecified(t *testing.T) {
 			}
 			for i, e := range b.events {
 				p := placeOf(e, keys.GetCompartment())
-				section, _ := e.Section(p.compartment)
-				ck, err := gcm(batchKey).Open(nil, p.nonce(), keys.GetKeys()[48*i:48*i+48], p.entryData(section.Commitment))
+				entry, err := gcm(batchKey).Open(nil, p.nonce(), keys.GetKeys()[entrySize*i:][:entrySize], p.entryData())
 				if err != nil {
 					t.Fatalf("entry %d: %v", i, err)
 				}
-				if string(p.commitment(ck)) != string(section.Commitment) {
-					t.Errorf("entry %d: another commitment", i)
+				set, ck := entry[:8], entry[8:]
+				if string(set) != string(u64(bit(theCase)|bit(identity))) {
+					t.Errorf("entry %d: it names the compartments %x", i, set)
 				}
+				if p.compartment == protection {
+					if string(ck) != string(make([]byte, 32)) {
+						t.Errorf("entry %d: a key where there is no section", i)
+					}
+					continue
+				}
+				at := p.sectionFor(e, ck)
+				if at < 0 {
+					t.Fatalf("entry %d: no section commits to its key", i)
+				}
+				section := e.Sections()[at]
 				text, err := gcm(ck).Open(nil, make([]byte, 12), section.Content, p.contentData(section.Commitment))
 				if err != nil || string(text) != string(list[i].Sections[p.compartment-1].Content) {
 					t.Errorf("event %d opens to %q (%v)", i, text, err)

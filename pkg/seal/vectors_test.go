@@ -94,8 +94,9 @@ type wrapVector struct {
 type entryVector struct {
 	Place uint32 `json:"place"`
 	Nonce string `json:"nonce"`
-	Data  string `json:"data"` // additional data
-	Key   string `json:"key"`  // the wrapped content key
+	Data  string `json:"data"`  // additional data
+	Entry string `json:"entry"` // as it lies in the record
+	Text  string `json:"text"`  // what it opens to: 8 bytes of compartments, and the content key
 }
 
 type openVector struct {
@@ -104,7 +105,7 @@ type openVector struct {
 	Now      int64    `json:"now"` // seconds since 1970
 	Event    int      `json:"event"`
 	Records  []int    `json:"records"`
-	Sections []string `json:"sections"` // each one's text, or "closed: " and the reason
+	Sections []string `json:"sections"` // by rising compartment, those of none last: each one's text, or "closed: " and the reason
 }
 
 type badVector struct {
@@ -146,7 +147,7 @@ func makeWorld(t *testing.T) world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := desk("XA").Open(w.events[2], start, record.Portion("XA"))[1]
+	s := byCompartment(desk("XA").Open(w.events[2], start, record.Portion("XA")))[1]
 	released, err := seal.Release(key, openings(identity, "XC"), 1, expires, []seal.Released{{Event: w.events[2], Compartment: identity, Key: s.Key}})
 	if err != nil {
 		t.Fatal(err)
@@ -207,10 +208,13 @@ func describeRecord(t *testing.T, v vectors, what string, data []byte, events []
 			c.BatchKey = hex.EncodeToString(batchKey)
 			c.Wraps = append(c.Wraps, wrapVector{wrap.GetCountry(), wrap.GetEpoch(), hex.EncodeToString(bound)})
 		}
-		for i, index := range keys.GetPlaces() {
-			p := placeOf(events[index], keys.GetCompartment())
-			section, _ := events[index].Section(p.compartment)
-			c.Entries = append(c.Entries, entryVector{index, hex.EncodeToString(p.nonce()), hex.EncodeToString(p.entryData(section.Commitment)), hex.EncodeToString(keys.GetKeys()[48*i : 48*i+48])})
+		for i, index := range content.GetPlaces() {
+			p, entry := placeOf(events[index], keys.GetCompartment()), keys.GetKeys()[entrySize*i:][:entrySize]
+			text, err := gcm(unhex(t, c.BatchKey)).Open(nil, p.nonce(), entry, p.entryData())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Entries = append(c.Entries, entryVector{index, hex.EncodeToString(p.nonce()), hex.EncodeToString(p.entryData()), hex.EncodeToString(entry), hex.EncodeToString(text)})
 		}
 		r.Compartments = append(r.Compartments, c)
 	}
@@ -220,20 +224,22 @@ func describeRecord(t *testing.T, v vectors, what string, data []byte, events []
 func describeEvent(t *testing.T, record recordVector, data []byte, e event.Verified) eventVector {
 	t.Helper()
 	v := eventVector{Envelope: hex.EncodeToString(data), Batch: e.Place.Batch.String(), Place: e.Place.Index}
-	for i, section := range e.Sections() {
-		p, c := placeOf(e, section.Compartment), record.Compartments[i]
-		ck, err := gcm(unhex(t, c.BatchKey)).Open(nil, p.nonce(), unhex(t, c.Entries[e.Place.Index].Key), p.entryData(section.Commitment))
-		if err != nil {
-			t.Fatal(err)
+	v.Sections = make([]sectionVector, len(e.Sections()))
+	for _, c := range record.Compartments {
+		p, ck := placeOf(e, c.Compartment), unhex(t, c.Entries[e.Place.Index].Text)[8:]
+		at := p.sectionFor(e, ck)
+		if at < 0 {
+			continue // it has none of this compartment
 		}
+		section := e.Sections()[at]
 		text, err := gcm(ck).Open(nil, make([]byte, 12), section.Content, p.contentData(section.Commitment))
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.Sections = append(v.Sections, sectionVector{
-			section.Compartment, hex.EncodeToString(ck), hex.EncodeToString(p.commitment(ck)), hex.EncodeToString(p.contentData(section.Commitment)),
+		v.Sections[at] = sectionVector{
+			c.Compartment, hex.EncodeToString(ck), hex.EncodeToString(p.commitment(ck)), hex.EncodeToString(p.contentData(section.Commitment)),
 			string(text), hex.EncodeToString(section.Content),
-		})
+		}
 	}
 	return v
 }
@@ -268,7 +274,8 @@ func badRecords(t *testing.T, good []byte) []badVector {
 		c := contentOf(t, good)
 		keys := c.Compartments[0]
 		c.Compartments = c.Compartments[:1]
-		keys.Wraps, keys.Places, keys.EventIds, keys.Keys = keys.Wraps[1:2], keys.Places[:1], keys.EventIds[:16], keys.Keys[:48]
+		c.Places, c.EventIds = c.Places[:1], c.EventIds[:16]
+		keys.Wraps, keys.Keys = keys.Wraps[1:2], keys.Keys[:entrySize]
 		return c
 	}
 	add := func(what, field string, change func(c *keyv1.Content, keys *keyv1.CompartmentKeys)) {
@@ -301,16 +308,17 @@ func badRecords(t *testing.T, good []byte) []badVector {
 	add("a release with another's wrap", "wraps[0]: for XB", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.Recipient = "XC" })
 	add("epoch 0", "wraps[0]: epoch", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Wraps[0].Epoch = 0 })
 	add("wrap of 1167 bytes", "wraps[0]: 1167", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Wraps[0].Wrapped = k.Wraps[0].Wrapped[1:] })
-	add("no entries in revision 1", "places: 0", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Places, k.EventIds, k.Keys = nil, nil, nil })
-	add("place 1000", "places[0]", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Places[0] = 1000 })
-	double := func(k *keyv1.CompartmentKeys) {
-		k.Places, k.EventIds, k.Keys = append(k.Places, 1), append(k.EventIds, k.EventIds...), append(k.Keys, k.Keys...)
-		k.EventIds[31]++
+	add("no entries in revision 1", "places: 0", func(c *keyv1.Content, k *keyv1.CompartmentKeys) { c.Places, c.EventIds, k.Keys = nil, nil, nil })
+	add("place 1000", "places[0]", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.Places[0] = 1000 })
+	double := func(c *keyv1.Content, k *keyv1.CompartmentKeys) {
+		c.Places, c.EventIds, k.Keys = append(c.Places, 1), append(c.EventIds, c.EventIds...), append(k.Keys, k.Keys...)
+		c.EventIds[31]++
 	}
-	add("a place twice", "places[1]", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { double(k); k.Places[1] = 0 })
-	add("an event twice", "event_ids[1]", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { double(k); k.EventIds[31]-- })
-	add("a place too many", "event_ids: 16", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Places = append(k.Places, 1) })
-	add("keys of 47 bytes", "keys: 47", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Keys = k.Keys[1:] })
+	add("a place twice", "places[1]", func(c *keyv1.Content, k *keyv1.CompartmentKeys) { double(c, k); c.Places[1] = 0 })
+	add("an event twice", "event_ids[1]", func(c *keyv1.Content, k *keyv1.CompartmentKeys) { double(c, k); c.EventIds[31]-- })
+	add("an event too many", "event_ids: 32", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.EventIds = append(c.EventIds, c.EventIds...) })
+	add("a place without an entry", "keys: 56", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.Places = append(c.Places, 1) })
+	add("keys of 55 bytes", "keys: 55", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Keys = k.Keys[1:] })
 	badSpellings(t, small(), raw)
 	return list
 }
@@ -331,7 +339,7 @@ func badSpellings(t *testing.T, small *keyv1.Content, raw func(what string, reas
 		return canonical(t, r)
 	}
 	raw("an unknown field in the record", seal.MalformedRecord, "record: a field", append(good[:len(good):len(good)], 0x20, 1))
-	raw("an unknown field in the content", seal.MalformedRecord, "content: a field", signBytes(t, owner, append(content[:len(content):len(content)], 0x58, 1)))
+	raw("an unknown field in the content", seal.MalformedRecord, "content: a field", signBytes(t, owner, append(content[:len(content):len(content)], 0x68, 1)))
 	raw("a field twice", seal.MalformedRecord, "content: another spelling", signBytes(t, owner, append(content[:4:4], content...)))
 	raw("a number longer than needed", seal.MalformedRecord, "content: another spelling", signBytes(t, owner, []byte(strings.Replace(string(content), "\x28\x01\x32", "\x28\x81\x00\x32", 1))))
 	raw("not protobuf", seal.MalformedRecord, "record: not", []byte{0xff})
@@ -450,7 +458,7 @@ func (v vectors) open(t *testing.T, o openVector, e event.Verified, records []se
 		return v.private(t, o.Country, compartment, epoch)
 	})
 	var got []string
-	for _, s := range opener.Open(e, time.Unix(o.Now, 0), portions...) {
+	for _, s := range byCompartment(opener.Open(e, time.Unix(o.Now, 0), portions...)) {
 		if s.Err != nil {
 			got = append(got, "closed: "+string(seal.ReasonOf(s.Err)))
 		} else {

@@ -1,9 +1,11 @@
 package seal_test
 
 import (
+	"cmp"
 	"crypto/hpke"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,10 +157,11 @@ func verified(t testing.TB, s event.Signed, key registry.Key) event.Verified {
 }
 
 // reasons are why each section stayed closed; "" where it opened to what event i says.
+// They are in the order of compartments; those of which nothing tells which they are come last.
 func reasons(t testing.TB, i int, sections []seal.Section) string {
 	t.Helper()
 	var all []string
-	for _, s := range sections {
+	for _, s := range byCompartment(sections) {
 		switch {
 		case s.Err != nil && s.Content != nil:
 			t.Errorf("event %d, %s: content and an error: %v", i, s.Compartment, s.Err)
@@ -170,6 +173,12 @@ func reasons(t testing.TB, i int, sections []seal.Section) string {
 		all = append(all, string(seal.ReasonOf(s.Err)))
 	}
 	return strings.Join(all, ",")
+}
+
+func byCompartment(sections []seal.Section) []seal.Section {
+	sorted := slices.Clone(sections)
+	slices.SortStableFunc(sorted, func(a, b seal.Section) int { return cmp.Compare(uint32(a.Compartment-1), uint32(b.Compartment-1)) })
+	return sorted
 }
 
 // openAs is reasons of what a country's desk sees of one event.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/seal"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
@@ -113,8 +113,8 @@ func (c control) released(ctx context.Context, index uint64, compartments []stri
 	}
 	found := &publisherv1.ReleasedEvent{Index: index, Subject: m.Subject, Envelope: m.Data}
 	for _, name := range compartments {
-		at := slices.IndexFunc(e.Sections(), func(s event.Section) bool { return compartmentName(s.Compartment) == name })
-		if at < 0 || sections[at].Err != nil {
+		at := slices.IndexFunc(sections, func(s seal.Section) bool { return s.Err == nil && event.CompartmentName(s.Compartment) == name })
+		if at < 0 {
 			return event.Verified{}, nil, console.Refused{Why: fmt.Sprintf("The %s section of event %d is not open at this desk any more.", name, index)}
 		}
 		if e.Sections()[at].Form != eventv1.SectionForm_SECTION_FORM_SEALED {
@@ -163,10 +163,6 @@ func (d *Desk) reader() *folder {
 		charter: d.config.Charter.Digest, country: d.config.Country, journal: d.journal, ring: d.ring, now: d.now,
 		opener: d.ring.Opener(d.config.OpeningKeys, d.registry),
 	}
-}
-
-func compartmentName(c eventv1.Compartment) string {
-	return strings.ToLower(strings.TrimPrefix(c.String(), "COMPARTMENT_"))
 }
 
 // saidNo tells what a publisher has refused, in its words, from an answer that was lost.

@@ -167,7 +167,7 @@ func TestASectionThatCannotBeReadIsSaidSo(t *testing.T) {
 	clear := func(c eventv1.Compartment, content string) event.Section {
 		return event.Section{Compartment: c, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: []byte(content)}
 	}
-	sealed := event.Section{Compartment: eventv1.Compartment_COMPARTMENT_IDENTITY, Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("\xff")}
+	sealed := event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("\xff")}
 	for _, c := range []struct {
 		name     string
 		sections []event.Section

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/registry"
 	"github.com/tripoint/tripoint/pkg/seal"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
@@ -35,7 +36,13 @@ func (p *Publisher) narrowed(ctx context.Context, r outbox.Record) (outbox.Recor
 	if err != nil {
 		return r, err
 	}
-	next, dropped, err := seal.Narrow(key, record, keep)
+	needed, err := p.outbox.Compartments(ctx, r.Subject)
+	if err != nil {
+		return r, err
+	}
+	next, dropped, err := seal.Narrow(key, record, keep, func(c eventv1.Compartment) bool {
+		return len(needed) == 0 || slices.Contains(needed, c) // of a release nobody here knows
+	})
 	switch {
 	case errors.Is(err, seal.ErrNobody) && r.Stored > 0:
 		return r, nil // they have had it; what it has lost since must reach the hub

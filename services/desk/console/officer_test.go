@@ -321,7 +321,8 @@ func inForm(t testing.TB, form eventv1.SectionForm) []byte {
 	section := func(compartment eventv1.Compartment) event.Section {
 		s := event.Section{Compartment: compartment, Form: form, Content: []byte("content of a section")}
 		if form == eventv1.SectionForm_SECTION_FORM_SEALED {
-			s.Commitment = make([]byte, 32)
+			s.Compartment, s.Commitment = 0, make([]byte, 32)
+			s.Commitment[0] = byte(compartment)
 		}
 		return s
 	}

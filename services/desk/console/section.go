@@ -18,10 +18,10 @@ const (
 // liveSection says of one section of an event whether the person may read it, and
 // where not, why. There is one for each section that the event has: never a blank.
 type liveSection struct {
-	Compartment string `json:"compartment"`
-	State       string `json:"state"`  // open, elsewhere, closed
-	Reason      string `json:"reason"` // code, where closed
-	Text        string `json:"text"`   // the same for people
+	Compartment string `json:"compartment"` // empty: nothing tells this desk which
+	State       string `json:"state"`       // open, elsewhere, closed
+	Reason      string `json:"reason"`      // code, where closed
+	Text        string `json:"text"`        // the same for people
 }
 
 // sections are those of an entry, in the order in which pages show compartments.
@@ -47,6 +47,10 @@ func (c *Console) section(compartment, reason string, current session) liveSecti
 	texts := c.pages.texts
 	name := texts.word("compartment", compartment)
 	switch {
+	case compartment == "" && current.works(inCase):
+		return liveSection{"", stateClosed, reason, fmt.Sprintf(texts["section.unnamed"], texts.word("closed", reason))}
+	case compartment == "":
+		return liveSection{"", stateElsewhere, "", texts["section.others"]}
 	case !current.works(compartment):
 		return liveSection{compartment, stateElsewhere, "", fmt.Sprintf(texts["section.elsewhere"], name)}
 	case reason != "":
@@ -55,9 +59,16 @@ func (c *Console) section(compartment, reason string, current session) liveSecti
 	return liveSection{compartment, stateOpen, "", fmt.Sprintf(texts["section.open"], name)}
 }
 
-// closedCase says whether the case section is one of them, and this person does not have it.
+// closedCase says whether the case section is one of them, or may be, and this person does not have it.
 func closedCase(all []liveSection) bool {
-	return slices.ContainsFunc(all, func(s liveSection) bool { return s.Compartment == inCase && s.State != stateOpen })
+	may := false
+	for _, s := range all {
+		if s.Compartment == inCase {
+			return s.State != stateOpen
+		}
+		may = may || s.Compartment == ""
+	}
+	return may
 }
 
 // sectionsAt are the sections of the event at a log index beside its case section.
@@ -72,12 +83,12 @@ func (c *Console) sectionsAt(ctx context.Context, current session, at uint64) ([
 	return slices.DeleteFunc(c.sections(found[0], current), func(s liveSection) bool { return s.Compartment == inCase }), nil
 }
 
-// whyNot are the reasons, each once, why sections of a compartment say nothing here.
+// whyNot are the reasons, each once, why sections that are of a compartment, or may be, say nothing here.
 func whyNot(claims []said, compartment string) []liveSection {
 	var all []liveSection
 	for _, claim := range claims {
 		for _, s := range claim.Sections {
-			if s.Compartment == compartment && s.State != stateOpen && !slices.Contains(all, s) {
+			if (s.Compartment == compartment || s.Compartment == "") && s.State != stateOpen && !slices.Contains(all, s) {
 				all = append(all, s)
 			}
 		}

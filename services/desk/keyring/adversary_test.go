@@ -138,5 +138,5 @@ func openedBy(t testing.TB, w *world, b batch) []seal.Released {
 	w.take(own, start, b.record)
 	sections, err := w.opener(own).Open(t.Context(), 10, b.events[0], start)
 	must(t, err)
-	return []seal.Released{{Event: b.events[0], Compartment: theCase, Key: sections[0].Key}}
+	return []seal.Released{{Event: b.events[0], Compartment: theCase, Key: caseKey(sections)}}
 }

@@ -20,7 +20,7 @@ func TestAdversary_K07_OldReleaseAtAnotherAddress(t *testing.T) {
 	opener := seal.NewOpener(func(c eventv1.Compartment, _ uint32) hpke.PrivateKey { return OpeningOf("XA", uint32(c)) })
 	var sections []seal.Released
 	for _, e := range b.events {
-		sections = append(sections, seal.Released{Event: e, Compartment: theCase, Key: opener.Open(e, start, b.record.Portion("XA"))[0].Key})
+		sections = append(sections, seal.Released{Event: e, Compartment: theCase, Key: caseKey(opener.Open(e, start, b.record.Portion("XA")))})
 	}
 	before, err := seal.Release(signer(t, "XA/police"), w.book.State.Openings("XB", uint32(theCase)), 1, b.record.Expires, sections)
 	must(t, err)

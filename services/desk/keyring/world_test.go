@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -149,8 +150,17 @@ func (w *world) take(r *Ring, now time.Time, records ...seal.Record) Taken {
 // reads is what an opener makes of an event: content, or why there is none.
 func reads(t testing.TB, o *Opener, e event.Verified, now time.Time) []string {
 	t.Helper()
+	got := opens(t, o, e, now)
+	must(t, o.Note(t.Context(), start))
+	return got
+}
+
+// opens is reads, unnoted. It is in the order of compartments, those of none last.
+func opens(t testing.TB, o *Opener, e event.Verified, now time.Time) []string {
+	t.Helper()
 	sections, err := o.Open(t.Context(), 10, e, now)
 	must(t, err)
+	slices.SortStableFunc(sections, func(a, b seal.Section) int { return int(a.Compartment-1)&0xff - int(b.Compartment-1)&0xff })
 	var got []string
 	for _, s := range sections {
 		if s.Err != nil {
@@ -159,8 +169,13 @@ func reads(t testing.TB, o *Opener, e event.Verified, now time.Time) []string {
 			got = append(got, string(s.Content))
 		}
 	}
-	must(t, o.Note(t.Context(), start))
 	return got
+}
+
+// caseKey is what the case section opened with, wherever it stands.
+func caseKey(sections []seal.Section) seal.ContentKey {
+	at := slices.IndexFunc(sections, func(s seal.Section) bool { return s.Compartment == theCase })
+	return sections[at].Key
 }
 
 // raw are the bytes of all files in a directory.

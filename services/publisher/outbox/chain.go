@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -195,19 +196,20 @@ func (o *Outbox) Holds(ctx context.Context, audience string, key event.KeyID, cl
 	return held, nil
 }
 
-// sameContent compares what can be: of a sealed section the size.
+// sameContent compares what can be: of sealed sections the sizes, in any order.
 func sameContent(mine, said []event.Section) bool {
-	if len(mine) != len(said) {
-		return false
-	}
-	for i, s := range said {
-		switch {
-		case mine[i].Compartment != s.Compartment:
-			return false
-		case s.Form == eventv1.SectionForm_SECTION_FORM_SEALED && len(s.Content) == len(mine[i].Content)+seal.Overhead:
-		case s.Form != mine[i].Form || string(mine[i].Content) != string(s.Content):
+	rest := slices.Clone(mine)
+	for _, s := range said {
+		at := slices.IndexFunc(rest, func(own event.Section) bool {
+			if s.Form == eventv1.SectionForm_SECTION_FORM_SEALED {
+				return len(s.Content) == len(own.Content)+seal.Overhead
+			}
+			return own.Compartment == s.Compartment && own.Form == s.Form && string(own.Content) == string(s.Content)
+		})
+		if at < 0 {
 			return false
 		}
+		rest = slices.Delete(rest, at, at+1)
 	}
-	return true
+	return len(rest) == 0
 }

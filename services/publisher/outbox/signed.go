@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -68,6 +69,32 @@ func (o *Outbox) Drafts(ctx context.Context, audience string, chain event.Chain,
 		size += len(body)
 	}
 	return drafts, head, rows.Err()
+}
+
+// Compartments are those of which the waiting events of a key record have sections: the record does not
+// tell. Of a release, and of what is witnessed, there are none.
+func (o *Outbox) Compartments(ctx context.Context, record string) ([]eventv1.Compartment, error) {
+	rows, err := o.read.QueryContext(ctx, `SELECT body FROM envelopes JOIN bodies USING (sequence) WHERE record = $1`, record)
+	if err != nil {
+		return nil, fmt.Errorf("reading what a key record is for: %w", err)
+	}
+	defer rows.Close()
+	var all []eventv1.Compartment
+	for rows.Next() {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return nil, fmt.Errorf("reading what a key record is for: %w", err)
+		}
+		said, err := sections(body)
+		if err != nil {
+			return nil, fmt.Errorf("reading what key record %s is for: %w", record, err)
+		}
+		for _, s := range said {
+			all = append(all, s.Compartment)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), rows.Err()
 }
 
 func sections(body []byte) ([]event.Section, error) {

@@ -291,7 +291,7 @@ type Header struct {
 	Counter       uint64                 `protobuf:"varint,6,opt,name=counter,proto3" json:"counter,omitempty"`                        // 1 for the first event of this agency to this address, then one more each
 	Previous      []byte                 `protobuf:"bytes,7,opt,name=previous,proto3" json:"previous,omitempty"`                       // SHA-256 of the previous header of this chain; empty where counter is 1
 	BodyDigest    []byte                 `protobuf:"bytes,8,opt,name=body_digest,json=bodyDigest,proto3" json:"body_digest,omitempty"` // SHA-256 of Envelope.body
-	Sections      []*SectionEntry        `protobuf:"bytes,9,rep,name=sections,proto3" json:"sections,omitempty"`                       // one for each section of the body, in the same order
+	Sections      []*SectionEntry        `protobuf:"bytes,9,rep,name=sections,proto3" json:"sections,omitempty"`                       // one for each section of the body, in the same order: those in clear, rising by compartment, then the sealed ones, rising by commitment
 	Recorded      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=recorded,proto3" json:"recorded,omitempty"`                      // the publisher's clock when it accepted the event; never judged by
 	Retention     string                 `protobuf:"bytes,11,opt,name=retention,proto3" json:"retention,omitempty"`                    // a retention class of the registry
 	Seen          *SeenCheckpoint        `protobuf:"bytes,12,opt,name=seen,proto3" json:"seen,omitempty"`                              // the newest witnessed checkpoint that the publisher had verified
@@ -413,10 +413,11 @@ func (x *Header) GetSeen() *SeenCheckpoint {
 	return nil
 }
 
-// SectionEntry announces one section of the body.
+// SectionEntry announces one section of the body. Of a sealed one nobody reads here which
+// compartment's it is: its commitment says so, to whoever has its key.
 type SectionEntry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Compartment   Compartment            `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"`
+	Compartment   Compartment            `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"` // of a clear section; unspecified for a sealed one
 	Form          SectionForm            `protobuf:"varint,2,opt,name=form,proto3,enum=tripoint.event.v1.SectionForm" json:"form,omitempty"`
 	Commitment    []byte                 `protobuf:"bytes,3,opt,name=commitment,proto3" json:"commitment,omitempty"` // to the content key of a sealed section; empty for a clear one
 	unknownFields protoimpl.UnknownFields
@@ -575,8 +576,8 @@ func (x *Body) GetSections() []*Section {
 // Section is one compartment's share of an event.
 type Section struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Compartment   Compartment            `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"`
-	Content       []byte                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"` // clear: a serialised casework message of that compartment
+	Compartment   Compartment            `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"` // as in its SectionEntry
+	Content       []byte                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`                                             // a serialised casework message of its compartment, in clear or sealed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -101,14 +101,16 @@ type Content struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"` // of the originator: the batch's header country, agency and audience
 	Agency        string                 `protobuf:"bytes,2,opt,name=agency,proto3" json:"agency,omitempty"`
-	Audience      string                 `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`          // an address
-	Batch         []byte                 `protobuf:"bytes,4,opt,name=batch,proto3" json:"batch,omitempty"`                // 32 bytes: the root that the batch's signature covers
-	Revision      uint64                 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`         // from 1; a record takes the place of those with lower ones
-	Retention     string                 `protobuf:"bytes,6,opt,name=retention,proto3" json:"retention,omitempty"`        // the batch's retention class
-	Expires       uint64                 `protobuf:"varint,7,opt,name=expires,proto3" json:"expires,omitempty"`           // seconds since 1970: from then on nobody opens anything with it
-	Grantor       []byte                 `protobuf:"bytes,8,opt,name=grantor,proto3" json:"grantor,omitempty"`            // 32 bytes: the publisher key that signed when the wraps were made
-	Recipient     string                 `protobuf:"bytes,9,opt,name=recipient,proto3" json:"recipient,omitempty"`        // the one country of a release; empty in the batch's own record
-	Compartments  []*CompartmentKeys     `protobuf:"bytes,10,rep,name=compartments,proto3" json:"compartments,omitempty"` // rising
+	Audience      string                 `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`                  // an address
+	Batch         []byte                 `protobuf:"bytes,4,opt,name=batch,proto3" json:"batch,omitempty"`                        // 32 bytes: the root that the batch's signature covers
+	Revision      uint64                 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                 // from 1; a record takes the place of those with lower ones
+	Retention     string                 `protobuf:"bytes,6,opt,name=retention,proto3" json:"retention,omitempty"`                // the batch's retention class
+	Expires       uint64                 `protobuf:"varint,7,opt,name=expires,proto3" json:"expires,omitempty"`                   // seconds since 1970: from then on nobody opens anything with it
+	Grantor       []byte                 `protobuf:"bytes,8,opt,name=grantor,proto3" json:"grantor,omitempty"`                    // 32 bytes: the publisher key that signed when the wraps were made
+	Recipient     string                 `protobuf:"bytes,9,opt,name=recipient,proto3" json:"recipient,omitempty"`                // the one country of a release; empty in the batch's own record
+	Compartments  []*CompartmentKeys     `protobuf:"bytes,10,rep,name=compartments,proto3" json:"compartments,omitempty"`         // rising: all for which a recipient has an opening key, whatever the events have sections of
+	Places        []uint32               `protobuf:"varint,11,rep,packed,name=places,proto3" json:"places,omitempty"`             // of each event that has entries BatchProof.index, rising; what was erased has none
+	EventIds      []byte                 `protobuf:"bytes,12,opt,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"` // of each, 16 bytes, rising
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,16 +215,28 @@ func (x *Content) GetCompartments() []*CompartmentKeys {
 	return nil
 }
 
+func (x *Content) GetPlaces() []uint32 {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *Content) GetEventIds() []byte {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
 // CompartmentKeys holds one compartment's batch key, wrapped to each recipient, and
-// under it the content keys of that compartment's sections: entries, in columns. What
-// was erased has no entry.
+// under it an entry for each event: the content key of its section of that compartment, or that there is
+// none here. So a record has one form, whatever its events are made of.
 type CompartmentKeys struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Compartment   v1.Compartment         `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"`
-	Wraps         []*Wrap                `protobuf:"bytes,2,rep,name=wraps,proto3" json:"wraps,omitempty"`                       // rising by country
-	Places        []uint32               `protobuf:"varint,3,rep,packed,name=places,proto3" json:"places,omitempty"`             // for each entry BatchProof.index of the event, rising
-	EventIds      []byte                 `protobuf:"bytes,4,opt,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"` // 16 bytes an entry, rising
-	Keys          []byte                 `protobuf:"bytes,5,opt,name=keys,proto3" json:"keys,omitempty"`                         // 48 bytes an entry: the content key, AES-256-GCM ciphertext and tag
+	Wraps         []*Wrap                `protobuf:"bytes,2,rep,name=wraps,proto3" json:"wraps,omitempty"` // rising by country
+	Keys          []byte                 `protobuf:"bytes,3,opt,name=keys,proto3" json:"keys,omitempty"`   // 56 bytes an entry, in the order of places: AES-256-GCM ciphertext and tag
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,20 +281,6 @@ func (x *CompartmentKeys) GetCompartment() v1.Compartment {
 func (x *CompartmentKeys) GetWraps() []*Wrap {
 	if x != nil {
 		return x.Wraps
-	}
-	return nil
-}
-
-func (x *CompartmentKeys) GetPlaces() []uint32 {
-	if x != nil {
-		return x.Places
-	}
-	return nil
-}
-
-func (x *CompartmentKeys) GetEventIds() []byte {
-	if x != nil {
-		return x.EventIds
 	}
 	return nil
 }
@@ -362,7 +362,7 @@ const file_tripoint_key_v1_key_proto_rawDesc = "" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\x12\x1c\n" +
 	"\tsignature\x18\x03 \x01(\fR\tsignature\x12)\n" +
-	"\x10second_signature\x18\x04 \x01(\fR\x0fsecondSignature\"\xbf\x02\n" +
+	"\x10second_signature\x18\x04 \x01(\fR\x0fsecondSignature\"\xf4\x02\n" +
 	"\aContent\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x16\n" +
 	"\x06agency\x18\x02 \x01(\tR\x06agency\x12\x1a\n" +
@@ -374,13 +374,13 @@ const file_tripoint_key_v1_key_proto_rawDesc = "" +
 	"\agrantor\x18\b \x01(\fR\agrantor\x12\x1c\n" +
 	"\trecipient\x18\t \x01(\tR\trecipient\x12D\n" +
 	"\fcompartments\x18\n" +
-	" \x03(\v2 .tripoint.key.v1.CompartmentKeysR\fcompartments\"\xc9\x01\n" +
+	" \x03(\v2 .tripoint.key.v1.CompartmentKeysR\fcompartments\x12\x16\n" +
+	"\x06places\x18\v \x03(\rR\x06places\x12\x1b\n" +
+	"\tevent_ids\x18\f \x01(\fR\beventIds\"\x94\x01\n" +
 	"\x0fCompartmentKeys\x12@\n" +
 	"\vcompartment\x18\x01 \x01(\x0e2\x1e.tripoint.event.v1.CompartmentR\vcompartment\x12+\n" +
-	"\x05wraps\x18\x02 \x03(\v2\x15.tripoint.key.v1.WrapR\x05wraps\x12\x16\n" +
-	"\x06places\x18\x03 \x03(\rR\x06places\x12\x1b\n" +
-	"\tevent_ids\x18\x04 \x01(\fR\beventIds\x12\x12\n" +
-	"\x04keys\x18\x05 \x01(\fR\x04keys\"P\n" +
+	"\x05wraps\x18\x02 \x03(\v2\x15.tripoint.key.v1.WrapR\x05wraps\x12\x12\n" +
+	"\x04keys\x18\x03 \x01(\fR\x04keys\"P\n" +
 	"\x04Wrap\x12\x18\n" +
 	"\acountry\x18\x01 \x01(\tR\acountry\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\rR\x05epoch\x12\x18\n" +
