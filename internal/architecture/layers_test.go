@@ -24,7 +24,7 @@ var pure = []struct {
 		"a file that parties hand over is read before anybody is believed; what it proves is found out above it"},
 	{"./pkg/verdict/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/translog/..."},
 		"a verdict is a function of registry, chains and message, and of nothing else, or two readers would differ"},
-	{"./pkg/evidence/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/translog/...", "./pkg/verdict/..."},
+	{"./pkg/evidence/...", []string{"./pkg/pae/...", "./pkg/event/...", "./pkg/registry/...", "./pkg/translog/...", "./pkg/verdict/...", "./pkg/seal/..."},
 		"a court's expert reads it to the ground and builds it alone: it needs the verdict on one event, and no log, no store and no casework"},
 	{"./pkg/seal/...", []string{"./pkg/pae/...", "./pkg/second/...", "./pkg/event/...", "./pkg/registry/..."},
 		"sealing needs the header that it is bound to and the recipients' keys, and no log and no casework"},

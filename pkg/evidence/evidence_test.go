@@ -117,16 +117,16 @@ func TestEventInABatch(t *testing.T) {
 	key, err := event.NewSigningKey(registrytest.Key("publisher XA/police"))
 	must(t, err)
 	drafts := []event.Draft{w.draft(), w.draft(), w.draft()}
-	drafts[1].Sections = append(drafts[1].Sections, event.Section{
-		Compartment: eventv1.Compartment_COMPARTMENT_IDENTITY, Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext"),
-	}, event.Section{Compartment: 77, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: []byte("unheard of\x1b[2J")})
+	drafts[1].Sections = append(drafts[1].Sections,
+		event.Section{Compartment: 77, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: []byte("unheard of\x1b[2J")},
+		event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")})
 	signed, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, drafts)
 	must(t, err)
 	for _, s := range signed {
 		w.store(s.Subject, s.Data)
 	}
 	text := w.holds(w.writes(w.parts(2, 4))).String()
-	for _, words := range []string{"sealed: only ciphertext", "What the sealed part (identity) says", "compartment 77, 14 bytes", "cannot read"} {
+	for _, words := range []string{"sealed: only ciphertext", "What sealed part 3 says", "compartment 77, 14 bytes", "cannot read"} {
 		if !strings.Contains(text, words) {
 			t.Errorf("the report does not say %q:\n%s", words, text)
 		}

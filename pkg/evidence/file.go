@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/translog"
 	evidencev1 "github.com/tripoint/tripoint/proto/tripoint/evidence/v1"
 )
@@ -59,7 +60,8 @@ func survey(file []byte) error {
 			return fmt.Errorf("byte %d: the file is not evidence: no whole field begins here", at)
 		}
 		counts[number]++
-		if number == 4 && counts[number] > maxUpdates || number == 5 && counts[number] > maxCosignatures || number > 5 {
+		if number == 4 && counts[number] > maxUpdates || number == 5 && counts[number] > maxCosignatures ||
+			number == 6 && counts[number] > event.MaxSections || number > 6 {
 			return fmt.Errorf("byte %d: a field %d here is one too many", at, number)
 		}
 		at += n
@@ -93,6 +95,11 @@ func encode(e *evidencev1.Evidence) []byte {
 	for _, c := range e.GetCosignatures() {
 		inner := appendBytes(nil, 1, c.GetNote())
 		out = appendWhole(out, 5, appendBytes(inner, 2, c.GetConsistency()))
+	}
+	for _, o := range e.GetOpened() {
+		inner := appendUint(nil, 1, uint64(o.GetSection()))
+		inner = appendUint(inner, 2, uint64(o.GetCompartment()))
+		out = appendWhole(out, 6, appendBytes(inner, 3, o.GetKey()))
 	}
 	return out
 }

@@ -37,7 +37,7 @@ func spellings(t testing.TB) (all []attack) {
 	add("a byte less", good[:len(good)-1], "the file is not evidence: no whole field begins here")
 	add("a byte more", tail(0), "the file is not evidence: no whole field begins here")
 	add("a field that is unknown", tail(field(9, []byte("x"))...), "a field 9 here is one too many")
-	add("a field that is reserved for opened content", tail(field(6, nil)...), "a field 6 here is one too many")
+	add("an opened section without a key", tail(field(6, nil)...), "opened[0]: section 0 is not sealed")
 	add("the version twice", append([]byte{8, 1}, good...), "the file is not in its one form")
 	add("the version in two bytes", append([]byte{8, 0x81, 0}, good[2:]...), "byte 1: the file is not in its one form")
 	add("the version as another type", append(field(1, []byte{1}), good[2:]...), "the file is not in its one form")
@@ -45,7 +45,8 @@ func spellings(t testing.TB) (all []attack) {
 	add("an empty cosignature", tail(field(5, nil)...), "want a note with one signature")
 	add("an empty note in a cosignature", tail(field(5, field(1, nil))...), "the file is not in its one form")
 	add("an unknown field in a cosignature", tail(field(5, field(3, []byte("x")))...), "the file is not in its one form")
-	add("a group", tail(0x33, 0x34), "a field 6 here is one too many")
+	add("a group", tail(0x33, 0x34), "the file is not in its one form")
+	add("a field after the last", tail(field(7, nil)...), "a field 7 here is one too many")
 	add("a field cut off inside another", tail(field(5, []byte{0x0a, 0x7f})...), "a field inside another is broken")
 	add("fields in another order", append(bytes.Clone(good[2:]), good[:2]...), "the file is not in its one form")
 	return all

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,12 +53,13 @@ type Event struct {
 
 // Section is one part of an event's content.
 type Section struct {
-	Compartment string          `json:"compartment"`
+	Compartment string          `json:"compartment"` // empty of a sealed one that the file does not open
 	Sealed      bool            `json:"sealed"`
+	Opened      bool            `json:"opened,omitempty"` // it is sealed, and the file has its key
 	Bytes       int             `json:"bytes"`
-	Digest      string          `json:"digest"`            // SHA-256 of the content as it lies there
-	Content     json.RawMessage `json:"content,omitempty"` // of a clear one, where this program can read it
-	Unshown     int             `json:"unshown,omitempty"` // bytes of a clear one that Content leaves out
+	Digest      string          `json:"digest"`            // SHA-256 of the section as it lies there
+	Content     json.RawMessage `json:"content,omitempty"` // of one that is clear or opened, where this program can read it
+	Unshown     int             `json:"unshown,omitempty"` // bytes of that one that Content leaves out
 }
 
 // Key is the key that the event was signed with.
@@ -121,20 +123,27 @@ func (v *verification) describe() Event {
 		Recorded: e.Recorded.UTC().Format(time.RFC3339Nano), Retention: e.Retention,
 		Header: e.HeaderDigest.String(), Message: event.DigestOf(m.GetData()).String(),
 	}
-	for _, s := range e.Sections() {
-		section := Section{
-			Compartment: compartments[s.Compartment], Sealed: s.Form == eventv1.SectionForm_SECTION_FORM_SEALED,
-			Bytes: len(s.Content), Digest: event.DigestOf(s.Content).String(),
-		}
-		if section.Compartment == "" {
-			section.Compartment = fmt.Sprintf("compartment %d", s.Compartment)
-		}
-		if !section.Sealed {
-			section.Content, section.Unshown = content(s)
-		}
-		described.Sections = append(described.Sections, section)
+	for i, s := range e.Sections() {
+		described.Sections = append(described.Sections, v.section(i, s))
 	}
 	return described
+}
+
+func (v *verification) section(at int, s event.Section) Section {
+	section := Section{
+		Sealed: s.Form == eventv1.SectionForm_SECTION_FORM_SEALED, Bytes: len(s.Content), Digest: event.DigestOf(s.Content).String(),
+	}
+	shown := reading{s.Compartment, s.Content}
+	if section.Sealed {
+		if shown, section.Opened = v.opened[at]; !section.Opened {
+			return section
+		}
+	}
+	if section.Compartment = event.CompartmentName(shown.compartment); !slices.Contains(event.Compartments(), shown.compartment) {
+		section.Compartment = "compartment " + section.Compartment
+	}
+	section.Content, section.Unshown = shown.json()
+	return section
 }
 
 func (v *verification) key() Key {
@@ -150,6 +159,14 @@ func (v *verification) key() Key {
 	return k
 }
 
+// name is how the section at a place, from 0, is called.
+func (s Section) name(at int) string {
+	if s.Sealed && !s.Opened {
+		return fmt.Sprintf("sealed part %d", at+1)
+	}
+	return s.Compartment
+}
+
 // String is the report as text, for a person.
 func (r Report) String() string {
 	text := &strings.Builder{}
@@ -158,10 +175,10 @@ func (r Report) String() string {
 		fmt.Fprintf(text, "%3d. %s\n", i+1, words)
 	}
 	fmt.Fprintf(text, "\nThe event says, part by part:\n")
-	for _, s := range r.Event.Sections {
-		fmt.Fprintf(text, "  -  %s, %d bytes, SHA-256 %s\n", s.Compartment, s.Bytes, s.Digest)
+	for i, s := range r.Event.Sections {
+		fmt.Fprintf(text, "  -  %s, %d bytes, SHA-256 %s\n", s.name(i), s.Bytes, s.Digest)
 		switch {
-		case s.Sealed:
+		case s.Sealed && !s.Opened:
 			fmt.Fprintf(text, "     sealed: only ciphertext is here\n")
 		case s.Content == nil:
 			fmt.Fprintf(text, "     in a form that this program cannot read\n")

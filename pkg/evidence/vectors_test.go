@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/cryptotest"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/evidence"
@@ -34,7 +35,8 @@ type goodVector struct {
 	Root      string   `json:"root"`
 	Registry  string   `json:"registry"`
 	Quorum    int      `json:"quorum"`
-	Witnesses []string `json:"witnesses"` // countries, in the order of the file
+	Witnesses []string `json:"witnesses"`        // countries, in the order of the file
+	Opened    []string `json:"opened,omitempty"` // content that the file opens, as JSON, in the order of sections
 }
 
 type badVector struct {
@@ -54,6 +56,11 @@ func computeVectors(t *testing.T) vectors {
 			What: what, Charter: w.charter().String(), File: hex.EncodeToString(file), EventID: r.Event.ID, Index: r.Event.Index, Header: r.Event.Header,
 			KeyID: r.Key.ID, Doubted: r.Key.Doubted, Size: r.Checkpoint.Size, Root: r.Checkpoint.Root, Registry: r.Checkpoint.Registry, Quorum: r.Quorum,
 		}
+		for _, s := range r.Event.Sections {
+			if s.Opened {
+				good.Opened = append(good.Opened, string(s.Content))
+			}
+		}
 		for _, witness := range r.Witnesses {
 			good.Witnesses = append(good.Witnesses, witness.Country)
 		}
@@ -64,7 +71,13 @@ func computeVectors(t *testing.T) vectors {
 	add("everybody cosigned larger ones", larger)
 	add("a quorum and no more", w.writes(w.parts(3, 7, func(p *evidence.Parts) { p.Cosignatures = p.Cosignatures[1:] })))
 	add("the key is doubted", w.writes(w.parts(5, 9)))
-	for _, attacks := range [][]attack{alterations, lies(t), spellings(t)} {
+	cryptotest.SetGlobalRandom(t, 6)
+	sealed := newWorld(t)
+	index, opened := sealed.seals()
+	w = sealed
+	add("sealed, and nothing of it is opened", w.writes(w.parts(index, index+1)))
+	add("sealed, and all of it is opened", w.writes(w.parts(index, index+1, func(p *evidence.Parts) { p.Opened = opened })))
+	for _, attacks := range [][]attack{alterations, lies(t), spellings(t), misreadings(t)} {
 		for _, a := range attacks {
 			v.Bad = append(v.Bad, badVector{a.what, a.charter.String(), hex.EncodeToString(a.file), a.because})
 		}

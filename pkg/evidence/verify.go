@@ -25,7 +25,7 @@ func Verify(file []byte, charter event.Digest) (Report, error) {
 	}
 	v := &verification{file: e, index: e.GetEvent().GetIndex()}
 	for _, step := range []func() error{
-		func() error { return v.fold(charter) }, v.signed, v.witnessed, v.included, v.judge,
+		func() error { return v.fold(charter) }, v.signed, v.witnessed, v.included, v.judge, v.open,
 	} {
 		if err := step(); err != nil {
 			return Report{}, err
@@ -47,6 +47,7 @@ type verification struct {
 	statements []statement
 	policy     translog.Policy // for the size of the notary's
 	event      event.Verified
+	opened     map[int]reading // by the section's place
 }
 
 // statement is a checkpoint that somebody signed.

@@ -11,24 +11,16 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tripoint/tripoint/pkg/event"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
 
-var compartments = map[eventv1.Compartment]string{
-	eventv1.Compartment_COMPARTMENT_CASE:         "case",
-	eventv1.Compartment_COMPARTMENT_IDENTITY:     "identity",
-	eventv1.Compartment_COMPARTMENT_PROTECTION:   "protection",
-	eventv1.Compartment_COMPARTMENT_INTELLIGENCE: "intelligence",
-}
-
-// content is a clear section as JSON; nil where it is not what its compartment holds.
+// json is content as JSON; nil where it is not what its compartment holds.
 // unshown is how many bytes of it this leaves out: fields that this version does not
 // know, or that stand there twice.
-func content(s event.Section) (shown json.RawMessage, unshown int) {
+func (r reading) json() (shown json.RawMessage, unshown int) {
 	var m proto.Message
-	switch s.Compartment {
+	switch r.compartment {
 	case eventv1.Compartment_COMPARTMENT_CASE:
 		m = &caseworkv1.CaseSection{}
 	case eventv1.Compartment_COMPARTMENT_IDENTITY:
@@ -40,7 +32,7 @@ func content(s event.Section) (shown json.RawMessage, unshown int) {
 	default:
 		return nil, 0
 	}
-	if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(s.Content, m) != nil {
+	if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(r.content, m) != nil {
 		return nil, 0
 	}
 	data, err := protojson.Marshal(m)
@@ -48,7 +40,7 @@ func content(s event.Section) (shown json.RawMessage, unshown int) {
 	if err != nil || json.Compact(compact, data) != nil { // its spaces are not the same each time
 		return nil, 0
 	}
-	return compact.Bytes(), len(s.Content) - proto.Size(m)
+	return compact.Bytes(), len(r.content) - proto.Size(m)
 }
 
 // plain replaces what a terminal would act on, or what turns text around.
@@ -68,8 +60,8 @@ func plain(text string) string {
 func (r Report) proven() []string {
 	e, c := r.Event, r.Checkpoint
 	said := []string{
-		fmt.Sprintf("%s/%s, an agency of %s that calls itself %q, said this: event %s, of the kind %s, SHA-256 of the message %s. It is signed with the agency's key %s, over exactly these bytes.",
-			e.Country, e.Agency, e.Country, e.AgencyName, e.ID, e.Kind, e.Message, r.Key.ID),
+		fmt.Sprintf("%s/%s, an agency of %s that calls itself %q, said this: event %s, %s, SHA-256 of the message %s. It is signed with the agency's key %s, over exactly these bytes.",
+			e.Country, e.Agency, e.Country, e.AgencyName, e.ID, e.kind(), e.Message, r.Key.ID),
 		fmt.Sprintf("It lies in the log that its founders called %q (%s) at index %d. There it was addressed to %s, which %s could read, and the agency was allowed to publish to it.",
 			r.Log.Name, plain(r.Log.Origin), e.Index, e.Address, list(e.Readers)),
 		fmt.Sprintf("The key was valid at that index: the registry gives it to this agency from index %d on. %s", r.Key.From, r.Key.since()),
@@ -78,7 +70,22 @@ func (r Report) proven() []string {
 		fmt.Sprintf("The log's first %d messages, this event among them, are fixed by one digest (%s), which the notary has signed. They cannot be altered, moved, left out or added to without another digest.", c.Size, c.Root),
 		fmt.Sprintf("%s. It takes %d to witness this log. Each vouches that it has recomputed the digest, out of the messages that it may read and the digests of all others, and has never signed another one for as many.", r.cosigned(), r.Quorum),
 	}
+	for i, s := range e.Sections {
+		if s.Opened {
+			said = append(said, fmt.Sprintf("What is shown of the part %s (the event's part %d, which was published sealed) is what the agency sealed: it opens with the one key that the signed header commits to, and nothing else opens with it.", s.Compartment, i+1))
+		}
+	}
 	return said
+}
+
+// sealed is the kind in the header of an event whose case section is sealed.
+const sealed = "event.sealed"
+
+func (e Event) kind() string {
+	if e.Kind == sealed {
+		return "of a kind that its sealed content alone says"
+	}
+	return "of the kind " + e.Kind
 }
 
 // since says what became of the key later.
@@ -113,9 +120,9 @@ func (r Report) notProven() []string {
 		fmt.Sprintf("What came after the log's first %d messages: whether the agency corrected or withdrew this, or whether the key was found to be lost later.", r.newest()),
 		"That the charter named above is the right one: compare its digest with what a founding member or a court holds.",
 	}
-	for _, s := range r.Event.Sections {
-		if s.Sealed {
-			said = append(said, fmt.Sprintf("What the sealed part (%s) says: only its ciphertext and its digest are here.", s.Compartment))
+	for i, s := range r.Event.Sections {
+		if s.Sealed && !s.Opened {
+			said = append(said, fmt.Sprintf("What %s says, or for whom in a country it is: only its ciphertext and its digest are here.", s.name(i)))
 		}
 	}
 	return said

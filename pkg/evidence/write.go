@@ -20,6 +20,7 @@ type Parts struct {
 	Cosignatures [][]byte  // the notes that make it witnessed
 	Updates      []Message // on registry subjects, by rising index; those that did not apply are left out
 	Event        Message
+	Opened       []Opened // sealed sections that the file shall open, by rising section; whoever has the file reads them
 }
 
 // Message is one message of the log.
@@ -115,6 +116,9 @@ func (p Parts) arrange(charter event.Digest) (*evidencev1.Evidence, []uint64, er
 	}
 	slices.SortFunc(all, func(a, b cosigned) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.country, b.country)) })
 	e, sizes := &evidencev1.Evidence{Version: version, Checkpoint: checkpoint, Event: p.Event.proto()}, []uint64{c.Size}
+	for _, o := range p.Opened {
+		e.Opened = append(e.Opened, o.proto())
+	}
 	for _, s := range all {
 		e.Cosignatures = append(e.Cosignatures, &evidencev1.Cosignature{Note: s.note})
 		sizes = append(sizes, s.size)

@@ -78,24 +78,30 @@ func (d *Desk) Opener() audit.Opener {
 // OpenerOf is Opener for the desk of a directory, which may be running. Of config it reads Country,
 // Directory, Charter and OpeningKeys. It reads until close is called.
 func OpenerOf(ctx context.Context, config Config) (opener audit.Opener, closing func() error, err error) {
-	path, err := journalOf(config.Directory)
+	ring, state, err := ringOf(ctx, config)
 	if err != nil {
 		return nil, nil, err
 	}
+	return opens(ring.Opener(config.OpeningKeys, func() registry.State { return state }), config.now), ring.Close, nil
+}
+
+// ringOf is the key ring of a desk's directory, to be read, and the newest registry that the desk has.
+func ringOf(ctx context.Context, config Config) (*keyring.Ring, registry.State, error) {
+	path, err := journalOf(config.Directory)
+	if err != nil {
+		return nil, registry.State{}, err
+	}
 	j, err := journal.Read(ctx, path)
 	if err != nil {
-		return nil, nil, err
+		return nil, registry.State{}, err
 	}
 	defer j.Close()
 	state, err := newChronicle(j, config.Charter.Digest).read(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, registry.State{}, err
 	}
 	ring, err := keyring.Read(ctx, filepath.Join(config.Directory, "keys.db"), config.Country)
-	if err != nil {
-		return nil, nil, err
-	}
-	return opens(ring.Opener(config.OpeningKeys, func() registry.State { return state }), time.Now), ring.Close, nil
+	return ring, state, err
 }
 
 func opens(o *keyring.Opener, now func() time.Time) audit.Opener {

@@ -203,9 +203,11 @@ func (d *Desk) newFolder(ctx context.Context, w view.Writer, at view.Cursor) (*f
 }
 
 // now is the time by this desk's clock.
-func (d *Desk) now() time.Time {
-	if d.config.clock != nil {
-		return d.config.clock()
+func (d *Desk) now() time.Time { return d.config.now() }
+
+func (c Config) now() time.Time {
+	if c.clock != nil {
+		return c.clock()
 	}
 	return time.Now()
 }

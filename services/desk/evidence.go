@@ -8,14 +8,16 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/evidence"
 	"github.com/tripoint/tripoint/pkg/registry"
+	"github.com/tripoint/tripoint/pkg/seal"
 	"github.com/tripoint/tripoint/pkg/translog"
 	"github.com/tripoint/tripoint/pkg/verdict"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	"github.com/tripoint/tripoint/services/desk/journal"
 	"github.com/tripoint/tripoint/services/desk/keyring"
 )
@@ -24,11 +26,12 @@ import (
 var ErrNoEvent = errors.New("this desk has no such event")
 
 // Evidence makes a file that proves an event to somebody who has nothing else but the
-// charter, out of what a desk's journal holds. Of config it reads Country, Directory and
-// Charter. The desk may run meanwhile: its journal only grows. The file is put in the desk's list of exports. It makes none of an event
-// that was refused, nor of one that is not witnessed yet.
-func Evidence(ctx context.Context, config Config, id event.ID) ([]byte, error) {
-	file, err := proof(ctx, config, id)
+// charter, out of what a desk's journal holds. Whoever has the file reads the sealed sections of
+// the compartments in open. Of config it reads Country, Directory, Charter and, for these, OpeningKeys. The desk may run
+// meanwhile: its journal only grows. The file is put in the desk's list of exports. It makes none of an event
+// that was refused, nor of one that is not witnessed yet, nor where a section stays closed to the desk.
+func Evidence(ctx context.Context, config Config, id event.ID, open ...eventv1.Compartment) ([]byte, error) {
+	file, err := proof(ctx, config, id, open)
 	if err == nil {
 		err = noteExport(ctx, config, id)
 	}
@@ -48,11 +51,11 @@ func noteExport(ctx context.Context, config Config, id event.ID) error {
 	if err != nil {
 		return err
 	}
-	err = ring.Exported(ctx, keyring.Export{Made: time.Now(), Person: "whoever runs the desk", Form: "evidence", Events: []event.ID{id}})
+	err = ring.Exported(ctx, keyring.Export{Made: config.now(), Person: "whoever runs the desk", Form: "evidence", Events: []event.ID{id}})
 	return errors.Join(err, ring.Close())
 }
 
-func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {
+func proof(ctx context.Context, config Config, id event.ID, open []eventv1.Compartment) ([]byte, error) {
 	path, err := journalOf(config.Directory)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {
 	}
 	defer j.Close()
 	s := search{journal: j, charter: config.Charter.Digest, id: id}
-	accepted, err := s.find(ctx)
+	accepted, verified, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +78,11 @@ func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {
 		return nil, fmt.Errorf("it lies at index %d, and %d messages are witnessed so far: try again when a quorum of countries has cosigned it", accepted.Index, size)
 	}
 	parts.Event = held(accepted)
+	if len(open) > 0 {
+		if parts.Opened, err = keysFor(ctx, config, accepted.Index, verified, open); err != nil {
+			return nil, err
+		}
+	}
 	updates, err := j.Registry(ctx, 0, translog.MaxSize)
 	if err != nil {
 		return nil, err
@@ -83,6 +91,44 @@ func proof(ctx context.Context, config Config, id event.ID) ([]byte, error) {
 		parts.Updates = append(parts.Updates, held(m))
 	}
 	return evidence.Write(s.charter, parts, allLeaves(ctx, j))
+}
+
+// keysFor are the content keys of an event's sections for compartments, as this desk can open them.
+func keysFor(ctx context.Context, config Config, index uint64, e event.Verified, compartments []eventv1.Compartment) (opened []evidence.Opened, err error) {
+	ring, state, err := ringOf(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ring.Close()) }()
+	sections, err := ring.Opener(config.OpeningKeys, func() registry.State { return state }).Open(ctx, index, e, config.now())
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range sections {
+		if s.Err == nil && s.Key != (seal.ContentKey{}) && slices.Contains(compartments, s.Compartment) {
+			opened = append(opened, evidence.Opened{Section: i, Compartment: s.Compartment, Key: s.Key})
+		}
+	}
+	for _, c := range compartments {
+		if !slices.ContainsFunc(sections, func(s seal.Section) bool { return s.Compartment == c && s.Err == nil }) {
+			return nil, fmt.Errorf("it has no part %s that this desk can open%s", event.CompartmentName(c), closedWords(sections))
+		}
+	}
+	return opened, nil
+}
+
+// closedWords says why sections are closed; empty where none is.
+func closedWords(sections []seal.Section) string {
+	var reasons []string
+	for _, s := range sections {
+		if reason := string(seal.ReasonOf(s.Err)); reason != "" && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) == 0 {
+		return ""
+	}
+	return " (closed: " + strings.Join(reasons, ", ") + ")"
 }
 
 func held(m journal.Message) evidence.Message {
@@ -149,7 +195,7 @@ type search struct {
 
 // find reads the journal for messages that carry the identifier, and then once more
 // as far as the last of them, to judge the chains that they stand in.
-func (s search) find(ctx context.Context) (journal.Message, error) {
+func (s search) find(ctx context.Context) (journal.Message, event.Verified, error) {
 	var last uint64
 	lanes := map[string]bool{}
 	err := s.each(ctx, func(m journal.Message) error {
@@ -162,14 +208,15 @@ func (s search) find(ctx context.Context) (journal.Message, error) {
 		err = ErrNoEvent
 	}
 	if err != nil {
-		return journal.Message{}, err
+		return journal.Message{}, event.Verified{}, err
 	}
 	var accepted *journal.Message
+	var verified event.Verified
 	var refused verdict.Judged
 	err = s.judge(ctx, last, lanes, func(m journal.Message, judged verdict.Judged) {
 		switch carries := s.carries(m); {
 		case carries && judged.Code == verdict.Accepted:
-			accepted = &m
+			accepted, verified = &m, judged.Event
 		case carries:
 			refused = judged
 		}
@@ -178,9 +225,9 @@ func (s search) find(ctx context.Context) (journal.Message, error) {
 		err = fmt.Errorf("at index %d it was refused (%s: %s), and a file is made of accepted events alone", last, refused.Code, refused.Reason)
 	}
 	if err != nil {
-		return journal.Message{}, err
+		return journal.Message{}, event.Verified{}, err
 	}
-	return *accepted, nil
+	return *accepted, verified, nil
 }
 
 // judge shows the verdicts on the messages of some lanes, up to an index. Chains run

@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"github.com/tripoint/tripoint/pkg/event"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	"github.com/tripoint/tripoint/services/desk"
 )
 
 // Evidence makes a file that proves an event, out of a desk's journal in a data
 // directory, of a pilot that runs or of one that was stopped. Without a country it is
-// the first desk that has the event.
-func Evidence(ctx context.Context, data, country string, id event.ID) (file []byte, from string, err error) {
+// the first desk that has the event. It opens the sealed sections of the compartments in open.
+func Evidence(ctx context.Context, data, country string, id event.ID, open ...eventv1.Compartment) (file []byte, from string, err error) {
 	layout := Layout(data)
 	charter, err := readCharter(layout)
 	if err != nil {
@@ -24,7 +25,11 @@ func Evidence(ctx context.Context, data, country string, id event.ID) (file []by
 	}
 	err = fmt.Errorf("no desk in %s", data)
 	for _, country := range countries {
-		file, err = desk.Evidence(ctx, desk.Config{Country: country, Directory: layout.desk(country), Charter: charter}, id)
+		keys, unread := layout.loadOpenings(country)
+		if unread != nil {
+			return nil, country, unread
+		}
+		file, err = desk.Evidence(ctx, desk.Config{Country: country, Directory: layout.desk(country), Charter: charter, OpeningKeys: keys}, id, open...)
 		if !errors.Is(err, desk.ErrNoEvent) {
 			return file, country, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/evidence"
+	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	"github.com/tripoint/tripoint/services/desk"
 	"github.com/tripoint/tripoint/services/pilot"
 )
@@ -27,13 +28,15 @@ func evidenceCommand() *cobra.Command {
 func evidenceExportCommand() *cobra.Command {
 	var from which
 	var out string
+	var names []string
 	command := &cobra.Command{
 		Use: "export EVENT_ID", Short: "Write a file that proves an event, out of what a desk holds",
 		Long: "Writes the event's exact bytes, the updates of the registry, the notary's checkpoint and\n" +
 			"the countries' cosignatures, with all proofs: what tripoint evidence verify and\n" +
-			"tripoint-verify check without a network. The desk may run or not. Sealed sections\n" +
+			"tripoint-verify check without a network. The desk may run or not. Sealed parts\n" +
 			"are in it as they were published: it proves that they were said, and not what they say.\n" +
-			"What is in clear can be read in it: handle it as you would the case. It is made once a\n" +
+			"With --open it has the keys of the parts that are named, and of nothing else: whoever\n" +
+			"has the file reads them, for ever. Handle it as you would the case. It is made once a\n" +
 			"quorum of countries has witnessed the event, and never of an event that was refused.",
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -41,7 +44,11 @@ func evidenceExportCommand() *cobra.Command {
 			if err != nil {
 				return exit{exitUsage, err}
 			}
-			file, country, err := from.evidence(command.Context(), id)
+			open, err := compartmentsOf(names)
+			if err != nil {
+				return exit{exitUsage, fmt.Errorf("--open: %w", err)}
+			}
+			file, country, err := from.evidence(command.Context(), id, open)
 			if err != nil {
 				return err
 			}
@@ -63,14 +70,15 @@ func evidenceExportCommand() *cobra.Command {
 	flags.StringVar(&from.config, "config", "", "configuration file of the desk")
 	flags.StringVar(&from.data, "data", "pilot-data", "data directory of a pilot")
 	flags.StringVar(&from.country, "country", "", "the pilot's desk of this country (default: the first that has the event)")
+	flags.StringSliceVar(&names, "open", nil, "compartments whose sealed parts the file opens, separated by commas: case, identity, protection, intelligence")
 	flags.StringVar(&out, "out", "", "file to write, - for standard output (default: EVENT_ID.evidence); it must not be there yet")
 	return command
 }
 
 // evidence makes the file, and says whose desk had the event.
-func (w *which) evidence(ctx context.Context, id event.ID) (file []byte, country string, err error) {
+func (w *which) evidence(ctx context.Context, id event.ID, open []eventv1.Compartment) (file []byte, country string, err error) {
 	if w.config == "" {
-		return pilot.Evidence(ctx, w.data, w.country, id)
+		return pilot.Evidence(ctx, w.data, w.country, id, open...)
 	}
 	if w.country != "" {
 		return nil, "", exit{exitUsage, errors.New("--config and --country: say one desk")}
@@ -79,8 +87,27 @@ func (w *which) evidence(ctx context.Context, id event.ID) (file []byte, country
 	if err != nil {
 		return nil, "", err
 	}
-	file, err = desk.Evidence(ctx, desk.Config{Country: s.Country, Directory: s.Directory, Charter: s.charter}, id)
+	config := desk.Config{Country: s.Country, Directory: s.Directory, Charter: s.charter}
+	if len(open) > 0 {
+		if config.OpeningKeys, err = s.openings(); err != nil {
+			return nil, "", err
+		}
+	}
+	file, err = desk.Evidence(ctx, config, id, open...)
 	return file, s.Country, err
+}
+
+// compartmentsOf reads the names of compartments.
+func compartmentsOf(names []string) ([]eventv1.Compartment, error) {
+	var all []eventv1.Compartment
+	for _, name := range names {
+		c, ok := event.CompartmentOf(name)
+		if !ok {
+			return nil, fmt.Errorf("no compartment %q: there are case, identity, protection and intelligence", name)
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // writeNew writes a file for its owner alone, and over none.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,14 +41,15 @@ func TestEvidenceFromAPilot(t *testing.T) {
 	data, file, expert := filepath.Join(directory, "pilot-data"), filepath.Join(directory, "file"), filepath.Join(directory, "tripoint-verify")
 	command(t, "pilot", "--once", "--data", data)
 	id := eventAt(t, data, "TH", 5).String()
-	command(t, "evidence", "export", id, "--data", data, "--out", file)
+	command(t, "evidence", "export", id, "--data", data, "--country", "TH", "--open", "case", "--out", file)
 	config := filepath.Join(directory, "desk.yaml")
-	text := "country: TH\ndirectory: " + filepath.Join(data, "desks", "TH") + "\ncharter: " + filepath.Join(data, "charter") + "\n"
+	text := "country: TH\ndirectory: " + filepath.Join(data, "desks", "TH") + "\ncharter: " + filepath.Join(data, "charter") +
+		"\nunsealed: true\nopening_keys: " + filepath.Join(data, "desks", "TH", "opening") + "\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	held, err := os.ReadFile(file)
-	if err != nil || string(held) != string(command(t, "evidence", "export", id, "--config", config, "--out", "-")) {
+	if err != nil || string(held) != string(command(t, "evidence", "export", id, "--config", config, "--open", "case", "--out", "-")) {
 		t.Errorf("a desk by its configuration makes another file, error %v", err)
 	}
 	charter := filepath.Join(directory, "charter") // the court's own copy
@@ -66,6 +68,10 @@ func TestEvidenceFromAPilot(t *testing.T) {
 	}
 	if report.Event.ID != id || report.Event.Index != 5 || len(report.Witnesses) < report.Quorum || len(report.Proven) == 0 || len(report.NotProven) == 0 {
 		t.Errorf("the report is %+v", report)
+	}
+	sections := report.Event.Sections
+	if at := slices.IndexFunc(sections, func(s evidence.Section) bool { return s.Opened }); at < 0 || sections[at].Compartment != "case" || len(sections[at].Content) == 0 {
+		t.Errorf("the case section is not opened: %+v", sections)
 	}
 	words := string(command(t, "evidence", "verify", file, "--charter-digest", report.Log.Charter))
 	out, err := exec.Command(expert, "--charter", charter, file).Output()
@@ -101,6 +107,7 @@ func TestEvidenceUsage(t *testing.T) {
 		{[]string{"export"}, exitUsage, "accepts 1 arg"},
 		{[]string{"export", "0194f97e-7590-7000-8000-000000000002", "--config", none, "--country", "TH"}, exitUsage, "say one desk"},
 		{[]string{"export", "0194f97e-7590-7000-8000-000000000002", "--data", none}, exitFailed, "no such file"},
+		{[]string{"export", "0194f97e-7590-7000-8000-000000000002", "--data", none, "--open", "everything"}, exitUsage, `no compartment "everything"`},
 		{[]string{"verify", none}, exitUsage, "say --charter FILE or --charter-digest HEX"},
 		{[]string{"verify", none, "--charter-digest", "00"}, exitUsage, "64 hexadecimal digits"},
 		{[]string{"verify", none, "--charter-digest", strings.Repeat("0", 64)}, exitFailed, "no such file"},

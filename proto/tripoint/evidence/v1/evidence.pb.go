@@ -33,6 +33,7 @@ type Evidence struct {
 	Event         *Message               `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	Updates       []*Message             `protobuf:"bytes,4,rep,name=updates,proto3" json:"updates,omitempty"`           // of the registry: all that applied, by rising index, the founding first
 	Cosignatures  []*Cosignature         `protobuf:"bytes,5,rep,name=cosignatures,proto3" json:"cosignatures,omitempty"` // by rising size, then by country
+	Opened        []*OpenedSection       `protobuf:"bytes,6,rep,name=opened,proto3" json:"opened,omitempty"`             // sealed sections of the event that this file opens, by rising section
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -98,6 +99,13 @@ func (x *Evidence) GetUpdates() []*Message {
 func (x *Evidence) GetCosignatures() []*Cosignature {
 	if x != nil {
 		return x.Cosignatures
+	}
+	return nil
+}
+
+func (x *Evidence) GetOpened() []*OpenedSection {
+	if x != nil {
+		return x.Opened
 	}
 	return nil
 }
@@ -224,11 +232,73 @@ func (x *Cosignature) GetConsistency() []byte {
 	return nil
 }
 
+// OpenedSection is the content key of one sealed section. The signed header commits to it, so
+// no other content can be shown for that section.
+type OpenedSection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Section       uint32                 `protobuf:"varint,1,opt,name=section,proto3" json:"section,omitempty"`         // its place among the event's sections, from 0
+	Compartment   uint32                 `protobuf:"varint,2,opt,name=compartment,proto3" json:"compartment,omitempty"` // tripoint.event.v1.Compartment
+	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                  // 32 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenedSection) Reset() {
+	*x = OpenedSection{}
+	mi := &file_tripoint_evidence_v1_evidence_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenedSection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenedSection) ProtoMessage() {}
+
+func (x *OpenedSection) ProtoReflect() protoreflect.Message {
+	mi := &file_tripoint_evidence_v1_evidence_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenedSection.ProtoReflect.Descriptor instead.
+func (*OpenedSection) Descriptor() ([]byte, []int) {
+	return file_tripoint_evidence_v1_evidence_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OpenedSection) GetSection() uint32 {
+	if x != nil {
+		return x.Section
+	}
+	return 0
+}
+
+func (x *OpenedSection) GetCompartment() uint32 {
+	if x != nil {
+		return x.Compartment
+	}
+	return 0
+}
+
+func (x *OpenedSection) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 var File_tripoint_evidence_v1_evidence_proto protoreflect.FileDescriptor
 
 const file_tripoint_evidence_v1_evidence_proto_rawDesc = "" +
 	"\n" +
-	"#tripoint/evidence/v1/evidence.proto\x12\x14tripoint.evidence.v1\"\xf9\x01\n" +
+	"#tripoint/evidence/v1/evidence.proto\x12\x14tripoint.evidence.v1\"\xb6\x02\n" +
 	"\bEvidence\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1e\n" +
 	"\n" +
@@ -236,7 +306,8 @@ const file_tripoint_evidence_v1_evidence_proto_rawDesc = "" +
 	"checkpoint\x123\n" +
 	"\x05event\x18\x03 \x01(\v2\x1d.tripoint.evidence.v1.MessageR\x05event\x127\n" +
 	"\aupdates\x18\x04 \x03(\v2\x1d.tripoint.evidence.v1.MessageR\aupdates\x12E\n" +
-	"\fcosignatures\x18\x05 \x03(\v2!.tripoint.evidence.v1.CosignatureR\fcosignatures\"k\n" +
+	"\fcosignatures\x18\x05 \x03(\v2!.tripoint.evidence.v1.CosignatureR\fcosignatures\x12;\n" +
+	"\x06opened\x18\x06 \x03(\v2#.tripoint.evidence.v1.OpenedSectionR\x06opened\"k\n" +
 	"\aMessage\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\fR\asubject\x12\x12\n" +
@@ -244,7 +315,11 @@ const file_tripoint_evidence_v1_evidence_proto_rawDesc = "" +
 	"\tinclusion\x18\x04 \x01(\fR\tinclusion\"C\n" +
 	"\vCosignature\x12\x12\n" +
 	"\x04note\x18\x01 \x01(\fR\x04note\x12 \n" +
-	"\vconsistency\x18\x02 \x01(\fR\vconsistencyBDZBgithub.com/tripoint/tripoint/proto/tripoint/evidence/v1;evidencev1b\x06proto3"
+	"\vconsistency\x18\x02 \x01(\fR\vconsistency\"]\n" +
+	"\rOpenedSection\x12\x18\n" +
+	"\asection\x18\x01 \x01(\rR\asection\x12 \n" +
+	"\vcompartment\x18\x02 \x01(\rR\vcompartment\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03keyBDZBgithub.com/tripoint/tripoint/proto/tripoint/evidence/v1;evidencev1b\x06proto3"
 
 var (
 	file_tripoint_evidence_v1_evidence_proto_rawDescOnce sync.Once
@@ -258,21 +333,23 @@ func file_tripoint_evidence_v1_evidence_proto_rawDescGZIP() []byte {
 	return file_tripoint_evidence_v1_evidence_proto_rawDescData
 }
 
-var file_tripoint_evidence_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_tripoint_evidence_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_tripoint_evidence_v1_evidence_proto_goTypes = []any{
-	(*Evidence)(nil),    // 0: tripoint.evidence.v1.Evidence
-	(*Message)(nil),     // 1: tripoint.evidence.v1.Message
-	(*Cosignature)(nil), // 2: tripoint.evidence.v1.Cosignature
+	(*Evidence)(nil),      // 0: tripoint.evidence.v1.Evidence
+	(*Message)(nil),       // 1: tripoint.evidence.v1.Message
+	(*Cosignature)(nil),   // 2: tripoint.evidence.v1.Cosignature
+	(*OpenedSection)(nil), // 3: tripoint.evidence.v1.OpenedSection
 }
 var file_tripoint_evidence_v1_evidence_proto_depIdxs = []int32{
 	1, // 0: tripoint.evidence.v1.Evidence.event:type_name -> tripoint.evidence.v1.Message
 	1, // 1: tripoint.evidence.v1.Evidence.updates:type_name -> tripoint.evidence.v1.Message
 	2, // 2: tripoint.evidence.v1.Evidence.cosignatures:type_name -> tripoint.evidence.v1.Cosignature
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 3: tripoint.evidence.v1.Evidence.opened:type_name -> tripoint.evidence.v1.OpenedSection
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_tripoint_evidence_v1_evidence_proto_init() }
@@ -286,7 +363,7 @@ func file_tripoint_evidence_v1_evidence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tripoint_evidence_v1_evidence_proto_rawDesc), len(file_tripoint_evidence_v1_evidence_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
