@@ -178,6 +178,9 @@ func TestAdversary_K07_ErasedWhileItsFileIsReleased(t *testing.T) {
 		if region, _ := w.chunksAt("region", a); region > 0 {
 			return fmt.Sprintf("%d chunks are at the release's", region)
 		}
+		if open, err := p.outbox.Unsettled(t.Context()); err != nil || open {
+			return fmt.Sprintf("the file is not settled (%v)", err)
+		}
 		return ""
 	})
 	n.witness()

@@ -13,6 +13,7 @@ import (
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
+	registryv1 "github.com/tripoint/tripoint/proto/tripoint/registry/v1"
 )
 
 // releaseTo is a request to release an event of pair to XC, by way of an audience.
@@ -289,5 +290,35 @@ func TestAdversary_K06_ReleaseThatIsRecalledBeforeItIsSaid(t *testing.T) {
 	})
 	if _, err := p.client.Release(t.Context(), next); err != nil {
 		t.Errorf("the next release out of the batch, without what was recalled: %v", err)
+	}
+}
+
+// A recall in another audience is for a purpose and of a class that this one has.
+func TestRecallInAnotherAudience(t *testing.T) {
+	founding := registrytest.Founding()
+	founding.RetentionClasses = append(founding.RetentionClasses, &registryv1.RetentionClass{Retention: "brief", Days: 30}, &registryv1.RetentionClass{Retention: "short", Days: 60})
+	founding.Audiences = append(founding.Audiences, &registryv1.Audience{Audience: "other", Members: []string{"XA", "XB"}, Purposes: []string{"statistics", "audit"}, RetentionClasses: []string{"brief", "short"}})
+	state, err := registrytest.Sign(t, founding).State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := event.ParseID("01890a5d-ac96-774b-bcce-b302099a8057")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := recall("key", id.String(), "01890a5d-ac96-774b-bcce-b302099a8058")
+	said.Case.Attachments = []*caseworkv1.Attachment{{Name: "once"}}
+	said.Identity = &caseworkv1.IdentitySection{}
+	for audience, want := range map[string][]string{"region": {"rescue", "case"}, "other": {"statistics", "short"}} {
+		there, _ := state.Audience(audience)
+		got := recallIn(state, there, said, []event.ID{id})
+		if s := got.GetCase(); s.GetMarking().GetPurpose() != want[0] || got.GetRetention() != want[1] || got.GetAudience() != audience ||
+			!slices.Equal(s.GetControlRecalled().GetEventIds(), []string{id.String()}) || s.GetControlRecalled().GetRecallId() != "R-1" ||
+			len(s.GetAttachments()) != 0 || got.GetIdentity() != nil || got.GetIdempotencyKey() != "tripoint recalled key in "+audience {
+			t.Errorf("in %s it is %v", audience, got)
+		}
+	}
+	if len(said.GetCase().GetControlRecalled().GetEventIds()) != 2 {
+		t.Error("the recall itself was changed")
 	}
 }
