@@ -18,8 +18,10 @@ var errStale = errors.New("the connection was made again: the registry is read b
 // narrowed is a record without the wraps to whom it is not for any more: a country that has left its
 // audience, an opening key that was revoked, since it was sealed. A key that was rotated
 // stays: its desk keeps it for as long as something is sealed to it, and nobody could seal to its
-// successor without the content. What was cut is on disk before it is sent.
-func (p *Publisher) narrowed(ctx context.Context, r outbox.Record) (outbox.Record, error) {
+// successor without the content. What was cut is on disk before it is sent. had says that
+// they had the record before: then it goes to them again where nobody else is left, since
+// what it has lost since must reach the hub.
+func (p *Publisher) narrowed(ctx context.Context, r outbox.Record, had bool) (outbox.Record, error) {
 	view := p.log.Load()
 	if !p.ready(view) {
 		return r, errStale
@@ -44,8 +46,8 @@ func (p *Publisher) narrowed(ctx context.Context, r outbox.Record) (outbox.Recor
 		return len(needed) == 0 || slices.Contains(needed, c) // of a release nobody here knows
 	})
 	switch {
-	case errors.Is(err, seal.ErrNobody) && r.Stored > 0:
-		return r, nil // they have had it; what it has lost since must reach the hub
+	case errors.Is(err, seal.ErrNobody) && had:
+		return r, nil
 	case errors.Is(err, seal.ErrNobody):
 		return r, fmt.Errorf("%w: what waits for %s was sealed to opening keys that are all revoked since, or to countries that have left. "+
 			"Rotate this agency's publisher key, and it is sealed anew; a release is to be decided again", seal.ErrNobody, registry.AudienceOf(record.Origin.Audience))

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
+	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
+	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/services/publisher/outbox"
 )
 
@@ -101,5 +103,61 @@ func TestWhatNobodyCouldOpenAnyMoreWaits(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"XB/1/2"}, granted); diff != "" {
 		t.Errorf("granted (-want +got):\n%s", diff)
+	}
+}
+
+// A release is decided while the hub is away, and its recipient's opening key is revoked meanwhile: it goes
+// to nobody, nothing is said of it, and it holds up nothing else. Decided again, it goes to the new key.
+func TestAdversary_R06_ReleaseToARevokedOpeningKey(t *testing.T) {
+	w := newWorld(t)
+	n := w.notary()
+	n.checkpoint(1)
+	l := weakLink(t, w.hub.address())
+	config := w.config(t.TempDir())
+	config.Stream = l.through(config.Stream)
+	p := run(t, config)
+	id := p.publish(report("a", to("pair")))[0].GetEventId()
+	p.untilStored(1)
+	n.witness()
+	p.untilWitnessed(1)
+	request := &publisherv1.ReleaseRequest{
+		IdempotencyKey: "r-1", To: "XC", Audience: "region", Events: []*publisherv1.ReleasedEvent{w.releasable(id)},
+		Marking: &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_GREEN, Purpose: "rescue"},
+	}
+	l.down()
+	eventually(t, func() string {
+		if p.hub.Away() == nil {
+			return "the publisher has not noticed that the hub is away"
+		}
+		return ""
+	})
+	before, err := p.client.Release(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.change(registrytest.RevokeKey(registrytest.DeskOwner("XC", 1), 0), "root XC")
+	n.checkpoint(w.registry.Next)
+	l.goesUp()
+	p.until("it says what to do", halted("a release is to be decided again"))
+	p.publish(report("b"))
+	p.until("another goes out", func(s *publisherv1.GetStatusResponse) bool {
+		return s.GetStored() == 1 && s.GetWaiting() == 0 && s.GetAccepted() == 2
+	})
+	if _, ok := w.keys()[before.GetRecordSubject()]; ok {
+		t.Error("it was released to a key that is revoked")
+	}
+	w.change(registrytest.EnrolOpening("XC", 1, "opening XC/1 anew"), "root XC")
+	n.checkpoint(w.registry.Next)
+	var after *publisherv1.ReleaseResponse
+	eventually(t, func() string { // once it has the update
+		request.IdempotencyKey += "x"
+		if after, err = p.client.Release(t.Context(), request); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	p.until("it is said", func(s *publisherv1.GetStatusResponse) bool { return s.GetAccepted() >= 3 && s.GetHalted() == "" })
+	if got := w.keys()[after.GetRecordSubject()].Granted(); len(got) == 0 || got[0].Epoch != 2 {
+		t.Errorf("it was released to %v", got)
 	}
 }

@@ -162,6 +162,9 @@ func (l *lane) publishRecords(ctx context.Context, envelopes []outbox.Envelope) 
 		if !ok || record.Stored == record.Revision {
 			continue // of another copy of this outbox, expired, or there
 		}
+		if record, err = l.publisher.narrowed(ctx, record, record.Stored > 0); err != nil {
+			return err
+		}
 		if err := l.publisher.putRecord(ctx, record); err != nil {
 			return err
 		}
@@ -169,17 +172,13 @@ func (l *lane) publishRecords(ctx context.Context, envelopes []outbox.Envelope) 
 	return nil
 }
 
-// putRecord publishes a record, to those who may still read it, and keeps the hub's word. After a crash between the two
+// putRecord publishes a record and keeps the hub's word. After a crash between the two
 // it is published again: the first revision only where nothing lies on its subject,
 // so that a copy of this outbox does not bring back what was erased since.
 func (p *Publisher) putRecord(ctx context.Context, r outbox.Record) error {
 	life := r.Expires.Sub(p.outbox.Clock())
 	if life < time.Second {
 		return nil // nobody would open with it; it is deleted here too
-	}
-	r, err := p.narrowed(ctx, r)
-	if err != nil {
-		return err
 	}
 	after := r.Cursor
 	if r.Revision == 1 {

@@ -195,6 +195,20 @@ func openRecord(state registry.State, r outbox.Record) (seal.Record, error) {
 	return record, nil
 }
 
+// sendOne looks again at to whom a release is, of which nothing was said yet. All other
+// records that no lane publishes were read before, or were cut since.
+func (t *tender) sendOne(ctx context.Context, r outbox.Record) error {
+	p := t.publisher
+	unsaid, err := p.outbox.Unsaid(ctx, r.Subject)
+	if err == nil && unsaid {
+		r, err = p.narrowed(ctx, r, false)
+	}
+	if err != nil {
+		return err
+	}
+	return p.putRecord(ctx, r)
+}
+
 // send publishes records that no lane does.
 func (t *tender) send(ctx context.Context, _ *logView) (moved bool, err error) {
 	p := t.publisher
@@ -208,7 +222,7 @@ func (t *tender) send(ctx context.Context, _ *logView) (moved bool, err error) {
 	var unreadable []error // these hold up no other
 	for _, r := range records {
 		bounded, cancel := context.WithTimeout(ctx, 30*time.Second+time.Duration(len(r.Data)>>14)*time.Second)
-		err := p.putRecord(bounded, r)
+		err := t.sendOne(bounded, r)
 		cancel()
 		if errors.Is(err, seal.ErrNobody) {
 			unreadable = append(unreadable, err)

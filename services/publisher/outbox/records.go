@@ -95,7 +95,7 @@ func (o *Outbox) Record(ctx context.Context, subject string) (r Record, ok bool,
 // and which do not go out with envelopes.
 func (o *Outbox) UnsentRecords(ctx context.Context, limit int) ([]Record, error) {
 	return o.records(ctx, `WHERE stored < revision AND NOT EXISTS
-		(SELECT 1 FROM envelopes WHERE record = subject AND cursor IS NULL) ORDER BY subject LIMIT $1`, limit)
+		(SELECT 1 FROM envelopes e WHERE e.record = records.subject AND e.cursor IS NULL) ORDER BY subject LIMIT $1`, limit)
 }
 
 // records takes a constant piece of SQL.

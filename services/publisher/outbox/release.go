@@ -158,6 +158,14 @@ func (o *Outbox) UnsaidReleases(ctx context.Context, limit int) ([]Unsaid, error
 	return all, rows.Err()
 }
 
+// Unsaid reports whether a record is that of a release of which nothing was said yet.
+func (o *Outbox) Unsaid(ctx context.Context, subject string) (unsaid bool, err error) {
+	if err := o.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM releases WHERE record = $1 AND said = 0)`, subject).Scan(&unsaid); err != nil {
+		return false, fmt.Errorf("reading releases: %w", err)
+	}
+	return unsaid, nil
+}
+
 // PutSaid ends a release.
 func (o *Outbox) PutSaid(ctx context.Context, key string) error {
 	err := o.transact(ctx, func(tx *sql.Tx) error {
