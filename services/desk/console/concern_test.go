@@ -7,6 +7,7 @@ import (
 
 	"github.com/tripoint/tripoint/pkg/casework"
 	"github.com/tripoint/tripoint/pkg/event"
+	"github.com/tripoint/tripoint/pkg/view"
 	caseworkv1 "github.com/tripoint/tripoint/proto/tripoint/casework/v1"
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
 )
@@ -157,6 +158,27 @@ func TestWhatIsSaidToEachAudienceIsShownOnce(t *testing.T) {
 		}
 		if times := strings.Count(page, "asked for by the person") + strings.Count(page, "the wrong person"); times != 1 {
 			t.Errorf("%s says the reason %d times: %s", path, times, plainText(page))
+		}
+	}
+}
+
+// Sections that nothing tells apart are shown together, with their number; those with another reason by themselves.
+func TestSectionsThatNothingTellsApart(t *testing.T) {
+	c := open(t, newMemoryView(t), nil)
+	e := view.Entry{Closed: []casework.Closed{{Reason: "erased"}, {Reason: "not-granted"}, {Reason: "erased"}, {Compartment: inIdentity, Reason: "erased"}}}
+	for _, test := range []struct {
+		works []string
+		want  string
+	}{
+		{[]string{inCase, inIdentity}, "identity sealed: its agency has erased the key|2 sealed parts: its agency has erased the key|a sealed part: its agency gave this country no key for it"},
+		{[]string{inProtection}, "sealed for identity|3 parts sealed for others"},
+	} {
+		var got []string
+		for _, s := range c.sections(e, session{compartments: test.works}) {
+			got = append(got, s.Text)
+		}
+		if strings.Join(got, "|") != test.want {
+			t.Errorf("who works in %v reads %q, want %q", test.works, got, test.want)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func TestProtectionPagesSayWhatBecame(t *testing.T) {
 	c := open(t, controlled(february(newMemoryView(t))), nil)
 	b := signIn(t, c, "protection")
 	for path, wants := range map[string][]string{
-		"/protection":        {"Overdue 0 Due today 1 Coming 1", "2025-03-03 due today", "2025-04-01 coming", "TH police", "reviewed before: 1",
+		"/protection": {"Overdue 0 Due today 1 Coming 1", "2025-03-03 due today", "2025-04-01 coming", "TH police", "reviewed before: 1",
 			"Recalls that wait for an answer", "Recall R-1 TH police Answers are due by 2025-02-28 12:00:00 UTC. CN: late by 3 days MM: confirmed", "Recall R-2 MM police"},
 		"/protection?of=all": {"Overdue 0 Due today 1 Coming 1", "Show only TH"},
 		"/protection/recalls": {"Recall R-1", "TH police Events: 1. Answers are due by 2025-02-28 12:00:00 UTC.", "the wrong person", "CN: late by 3 days", "MM: confirmed",

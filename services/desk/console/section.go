@@ -16,12 +16,13 @@ const (
 )
 
 // liveSection says of one section of an event whether the person may read it, and
-// where not, why. There is one for each section that the event has: never a blank.
+// where not, why. Each section that the event has is in one: never a blank.
 type liveSection struct {
 	Compartment string `json:"compartment"` // empty: nothing tells this desk which
 	State       string `json:"state"`       // open, elsewhere, closed
 	Reason      string `json:"reason"`      // code, where closed
 	Text        string `json:"text"`        // the same for people
+	More        int    `json:"more"`        // further sections of which there is nothing else to say; 0 where Compartment is known
 }
 
 // sections are those of an entry, in the order in which pages show compartments.
@@ -40,7 +41,29 @@ func (c *Console) sections(e view.Entry, current session) []liveSection {
 		return len(compartments)
 	}
 	slices.SortStableFunc(all, func(a, b liveSection) int { return place(a) - place(b) })
-	return all
+	return c.together(all)
+}
+
+// together has sections that nothing tells apart in one, with their number.
+func (c *Console) together(all []liveSection) []liveSection {
+	kept := all[:0]
+	for _, s := range all {
+		at := slices.IndexFunc(kept, func(k liveSection) bool {
+			return s.Compartment == "" && k.Compartment == "" && k.State == s.State && k.Reason == s.Reason
+		})
+		if at < 0 {
+			kept = append(kept, s)
+			continue
+		}
+		kept[at].More++
+		texts, parts := c.pages.texts, uint64(kept[at].More+1)
+		if s.State == stateElsewhere {
+			kept[at].Text = fmt.Sprintf(texts["section.others.several"], texts.number(parts))
+		} else {
+			kept[at].Text = fmt.Sprintf(texts["section.unnamed.several"], texts.number(parts), texts.word("closed", s.Reason))
+		}
+	}
+	return kept
 }
 
 func (c *Console) section(compartment, reason string, current session) liveSection {
@@ -48,15 +71,15 @@ func (c *Console) section(compartment, reason string, current session) liveSecti
 	name := texts.word("compartment", compartment)
 	switch {
 	case compartment == "" && current.works(inCase):
-		return liveSection{"", stateClosed, reason, fmt.Sprintf(texts["section.unnamed"], texts.word("closed", reason))}
+		return liveSection{State: stateClosed, Reason: reason, Text: fmt.Sprintf(texts["section.unnamed"], texts.word("closed", reason))}
 	case compartment == "":
-		return liveSection{"", stateElsewhere, "", texts["section.others"]}
+		return liveSection{State: stateElsewhere, Text: texts["section.others"]}
 	case !current.works(compartment):
-		return liveSection{compartment, stateElsewhere, "", fmt.Sprintf(texts["section.elsewhere"], name)}
+		return liveSection{Compartment: compartment, State: stateElsewhere, Text: fmt.Sprintf(texts["section.elsewhere"], name)}
 	case reason != "":
-		return liveSection{compartment, stateClosed, reason, fmt.Sprintf(texts["section.closed"], name, texts.word("closed", reason))}
+		return liveSection{Compartment: compartment, State: stateClosed, Reason: reason, Text: fmt.Sprintf(texts["section.closed"], name, texts.word("closed", reason))}
 	}
-	return liveSection{compartment, stateOpen, "", fmt.Sprintf(texts["section.open"], name)}
+	return liveSection{Compartment: compartment, State: stateOpen, Text: fmt.Sprintf(texts["section.open"], name)}
 }
 
 // closedCase says whether the case section is one of them, or may be, and this person does not have it.
