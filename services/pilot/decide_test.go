@@ -98,7 +98,7 @@ func TestOfficersDecideAtTheConsole(t *testing.T) {
 		reported := protection.eventOf("/people/P-0001")
 		protection.decides(reported, "erase", url.Values{"reason": {"asked for by the person (invented)"}})
 		for _, r := range []*reader{protection, abroad} {
-			r.comesToSee("/events/"+reported, "identity sealed: its agency has erased the key")
+			r.comesToSee("/events/"+reported, "sealed parts: its agency has erased the key")
 			r.comesToSee("/people/P-0001", "Screening found") // the other event of this person stands
 			if strings.Contains(r.get("/people/P-0001"), name) {
 				t.Errorf("%s still shows the name that was erased", r.url)
@@ -110,7 +110,7 @@ func TestOfficersDecideAtTheConsole(t *testing.T) {
 		protection.decides(other, "review", url.Values{"reason": {"the case goes on"}, "date": {time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}})
 		protection.comesToSee("/protection", "#"+other)
 		protection.decides(other, "recall", url.Values{"reason": {"not the person meant"}, "date": {time.Now().AddDate(0, 0, 7).Format(time.DateOnly)}})
-		abroad.comesToSee("/events/"+other, "identity sealed: its agency has recalled it")
+		abroad.comesToSee("/events/"+other, "sealed parts: its agency has recalled it")
 		protection.comesToSee("/protection/recalls", "MM: confirmed")
 		protection.comesToSee("/protection/recalls", "CN: confirmed")
 
