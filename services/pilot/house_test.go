@@ -1,6 +1,7 @@
 package pilot_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/hpke"
 	"log/slog"
@@ -28,13 +29,14 @@ import (
 // house is some of a pilot's roles, run on its directory without the others. What is
 // set before it is opened is how they run.
 type house struct {
-	t       *testing.T
-	data    string
-	charter registry.Charter
-	shares  hub.Shares
-	log     *slog.Logger                 // of all roles; nil: silent
-	way     func(url string) string      // to the hub; nil: straight
-	open    map[string][]hpke.PrivateKey // desks' opening keys
+	t        testing.TB
+	data     string
+	charter  registry.Charter
+	shares   hub.Shares
+	log      *slog.Logger                 // of all roles; nil: silent
+	way      func(url string) string      // to the hub; nil: straight
+	open     map[string][]hpke.PrivateKey // desks' opening keys
+	patience time.Duration                // of a story; 0: a minute
 
 	hub      *hub.Hub
 	desks    map[string]*desk.Desk
@@ -50,7 +52,7 @@ func without(t *testing.T, data string, parties []string, story func(ctx context
 	houseOf(t, data).with(parties, story)
 }
 
-func houseOf(t *testing.T, data string) *house {
+func houseOf(t testing.TB, data string) *house {
 	t.Helper()
 	message, err := os.ReadFile(filepath.Join(data, "charter"))
 	if err != nil {
@@ -84,7 +86,7 @@ func (h *house) with(parties []string, story func(ctx context.Context, h *house)
 			roles = append(roles, h.desk(party))
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(h.patience, time.Minute))
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- daemon.Run(ctx, roles...) }()

@@ -23,7 +23,7 @@ import (
 )
 
 // play runs the built-in scenario on a data directory to its end, and then story.
-func play(t *testing.T, data string, story func(context.Context, *pilot.Pilot)) {
+func play(t testing.TB, data string, story func(context.Context, *pilot.Pilot)) {
 	t.Helper()
 	facts, err := scenario.BuiltIn()
 	if err != nil {

@@ -140,8 +140,8 @@ func (h *house) attaches(ctx context.Context, agency string) *caseworkv1.Attachm
 	return put.GetState().GetAttachment()
 }
 
-// page asks a desk's console as an officer who works everywhere; of what is refused too.
-func (h *house) page(country string) func(path string) (status int, page string) {
+// signedIn is an officer's browser who works everywhere.
+func (h *house) signedIn(country string) *http.Client {
 	h.t.Helper()
 	officer, err := console.OfficerOf("supervisor", "case", "identity", "protection", "intelligence")
 	if err != nil {
@@ -153,7 +153,19 @@ func (h *house) page(country string) func(path string) (status int, page string)
 		h.t.Fatal(err, wrong)
 	}
 	client := &http.Client{Jar: jar}
-	get := func(path string) (int, string) {
+	response, err := client.Get(h.desks[country].URL() + link)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	response.Body.Close()
+	return client
+}
+
+// page asks a desk's console as such an officer; of what is refused too.
+func (h *house) page(country string) func(path string) (status int, page string) {
+	h.t.Helper()
+	client := h.signedIn(country)
+	return func(path string) (int, string) {
 		response, err := client.Get(h.desks[country].URL() + path)
 		if err != nil {
 			h.t.Fatal(err)
@@ -165,8 +177,6 @@ func (h *house) page(country string) func(path string) (status int, page string)
 		}
 		return response.StatusCode, string(page)
 	}
-	get(link)
-	return get
 }
 
 // refusals are requests with the mark in what is wrong about them.
@@ -301,7 +311,9 @@ func TestAdversary_K04_OperatorsAreToldNothingOfContent(t *testing.T) {
 		}
 		h.tells(ctx, recalling(ids[1]))
 		h.shownNothing(ctx, "CN")
-		h.until(ctx, "the erasure is done", func() bool { return h.status(ctx, "TH/immigration").GetErasing() == 0 && h.status(ctx, "TH/immigration").GetWaiting() == 0 })
+		h.until(ctx, "the erasure is done", func() bool {
+			return h.status(ctx, "TH/immigration").GetErasing() == 0 && h.status(ctx, "TH/immigration").GetWaiting() == 0
+		})
 		h.examined(ctx, said)
 	})
 	views, err := filepath.Glob(filepath.Join(data, "desks", "*", "view-*"))

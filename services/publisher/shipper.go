@@ -17,7 +17,16 @@ type shipper struct {
 	publisher *Publisher
 	hub       courier
 	wake      chan struct{}
+
+	// The next files, as they were when they were looked up: looking goes through all that are here. After so many
+	// chunks, with a new view of the registry, or after a fault they are looked up again.
+	queue []outbox.Shipment
+	of    *logView
+	sent  int // chunks since
 }
+
+// shipAtOnce is how many chunks are sent between two looks at what there is to do. An erasure waits for so many at most.
+const shipAtOnce = 100
 
 // courier is what the shipper needs of a stream.Conn.
 type courier interface {
@@ -80,6 +89,10 @@ func (s *shipper) step(ctx context.Context) (moved bool, err error) {
 	if !p.ready(view) || p.hub.Away() != nil {
 		return false, nil
 	}
+	if len(s.queue) > 0 && s.of == view && s.sent < shipAtOnce {
+		return true, s.ship(ctx, view, s.queue[0])
+	}
+	s.queue, s.of, s.sent = nil, view, 0
 	addresses, open := map[string]string{}, map[string]bool{}
 	for _, id := range view.state.AudiencesOf(p.config.Country) {
 		audience, _ := view.state.Audience(id)
@@ -91,19 +104,23 @@ func (s *shipper) step(ctx context.Context) (moved bool, err error) {
 		}
 		return true, errors.Join(err, s.wipe(ctx, view, wiping))
 	}
-	shipment, ok, err := p.outbox.Shipment(ctx, addresses)
-	if err != nil {
+	if s.queue, err = p.outbox.Shipments(ctx, addresses, shipAtOnce); err != nil {
 		return false, err
 	}
-	if ok {
-		return true, s.ship(ctx, view, shipment)
+	if len(s.queue) > 0 {
+		return true, s.ship(ctx, view, s.queue[0])
 	}
 	return s.forward(ctx, view, open)
 }
 
-// ship sends a file's next chunk. That it is under way is on disk before.
-func (s *shipper) ship(ctx context.Context, view *logView, f outbox.Shipment) error {
+// ship sends the next chunk of the first in the queue. That it is under way is on disk before.
+func (s *shipper) ship(ctx context.Context, view *logView, f outbox.Shipment) (err error) {
 	p := s.publisher
+	defer func() {
+		if err != nil {
+			s.queue = nil
+		}
+	}()
 	if f.Stored == 0 {
 		if err := p.outbox.PutShipped(ctx, f.ID, f.Address, 0); err != nil {
 			return err
@@ -111,6 +128,7 @@ func (s *shipper) ship(ctx context.Context, view *logView, f outbox.Shipment) er
 	}
 	name, chunk, err := p.outbox.Chunk(ctx, f.ID, f.Stored)
 	if err != nil || chunk == nil { // let go meanwhile
+		s.queue = s.queue[1:]
 		return err
 	}
 	if err := s.put(ctx, view, f, name.String(), chunk); err != nil {
@@ -120,7 +138,9 @@ func (s *shipper) ship(ctx context.Context, view *logView, f outbox.Shipment) er
 	if err := p.outbox.PutShipped(context.WithoutCancel(ctx), f.ID, f.Address, f.Stored+1); err != nil {
 		return err
 	}
+	s.queue[0].Stored, s.sent = f.Stored+1, s.sent+1
 	if f.Stored+1 == f.Chunks {
+		s.queue = s.queue[1:]
 		p.lanes.of(f.Audience).signal()
 	}
 	return nil

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -17,29 +18,34 @@ type Shipment struct {
 	Stored    int // chunks that the hub has stored, from the first on
 }
 
-// Shipment is the next file for the hub: those that a report names first. addresses are
-// the audiences' newest ones; what is for another is passed over. ok is false where nothing is to be sent.
-func (o *Outbox) Shipment(ctx context.Context, addresses map[string]string) (s Shipment, ok bool, err error) {
-	rows, err := o.read.QueryContext(ctx, `SELECT id, audience, retention, chunks FROM attachments a
-		WHERE sha256 IS NULL AND entry != x'' AND wiped = 0
-		AND NOT EXISTS (SELECT 1 FROM envelopes e WHERE e.sequence = a.sequence AND e.cursor IS NOT NULL)
-		ORDER BY sequence IS NULL, sequence, id`)
+// Shipments are the next files for the hub, at most so many: those that a report names first. addresses are
+// the audiences' newest ones; what is for another is passed over.
+func (o *Outbox) Shipments(ctx context.Context, addresses map[string]string, most int) (all []Shipment, err error) {
+	to, err := json.Marshal(addresses)
 	if err != nil {
-		return s, false, fmt.Errorf("reading files: %w", err)
+		return nil, fmt.Errorf("reading files: %w", err)
+	}
+	rows, err := o.read.QueryContext(ctx, `SELECT a.id, a.audience, j.value, a.retention, a.chunks, coalesce(s.chunks, 0) FROM attachments a
+		JOIN json_each($1) j ON j.key = a.audience
+		LEFT JOIN shipped s ON s.attachment = a.id AND s.address = j.value
+		WHERE a.sha256 IS NULL AND a.entry != x'' AND a.wiped = 0 AND coalesce(s.chunks, 0) < a.chunks
+		AND NOT EXISTS (SELECT 1 FROM envelopes e WHERE e.sequence = a.sequence AND e.cursor IS NOT NULL)
+		ORDER BY a.sequence IS NULL, a.sequence, a.id LIMIT $2`, string(to), most)
+	if err != nil {
+		return nil, fmt.Errorf("reading files: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&s.ID, &s.Audience, &s.Retention, &s.Chunks); err != nil {
-			return s, false, fmt.Errorf("reading files: %w", err)
+		var s Shipment
+		if err := rows.Scan(&s.ID, &s.Audience, &s.Address, &s.Retention, &s.Chunks, &s.Stored); err != nil {
+			return nil, fmt.Errorf("reading files: %w", err)
 		}
-		if s.Address = addresses[s.Audience]; s.Address == "" {
-			continue
-		}
-		if s.Stored, err = o.ShippedTo(ctx, s.ID, s.Address); err != nil || s.Stored < s.Chunks {
-			return s, err == nil, err
-		}
+		all = append(all, s)
 	}
-	return s, false, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading files: %w", err)
+	}
+	return all, nil
 }
 
 // ShippedTo is how many of a file's chunks the hub has stored at an address.
