@@ -34,10 +34,12 @@ type intake struct {
 	log     *slog.Logger
 }
 
-// passed are the headers that go on to the stream. No other does: one that traces a message, passed on by the
-// hub, would put the broker's answer wherever the sender likes.
-var passed = []string{
-	ttl, stream.Until, jetstream.ExpectedLastSubjSeqHeader, "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit",
+// passed are the headers that go on to each stream. No other does: one that traces a message, passed on by the
+// hub, would put the broker's answer wherever the sender likes; one that ends a message in the other stream alone would
+// take it out of the count, and not off the disk; and what a batch stages lies there and is in no count.
+var passed = map[string][]string{
+	stream.Keys:  {stream.Until, jetstream.ExpectedLastSubjSeqHeader},
+	stream.Files: {ttl, jetstream.ExpectedLastSubjSeqHeader},
 }
 
 // requestInfo is where the server itself says, of what comes from another account, who sent it. It is not stored.
@@ -123,8 +125,8 @@ func (i *intake) take(m *nats.Msg) {
 		if header == requestInfo {
 			continue
 		}
-		if !slices.Contains(passed, header) {
-			i.refuse(m, name, jetstream.ErrorCode(stream.CodeRefused), fmt.Sprintf("a message there has the headers %s and no others, and this one has %.50q", strings.Join(passed, ", "), header))
+		if !slices.Contains(passed[name], header) {
+			i.refuse(m, name, jetstream.ErrorCode(stream.CodeRefused), fmt.Sprintf("a message there has the headers %s and no others, and this one has %.50q", strings.Join(passed[name], ", "), header))
 			return
 		}
 		headers[header] = m.Header[header]

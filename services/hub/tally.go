@@ -79,7 +79,7 @@ func (t *tally) take(_ context.Context, m jetstream.Msg) error {
 	t.newest[at] = kept{sequence: meta.Sequence.Stream, cost: costOf(m.Subject(), headers, int(size)), holder: h}
 	t.used[h] += t.newest[at].cost
 	t.used[holder{country: h.country}] += t.newest[at].cost
-	if end, ok := endOf(headers, meta.Timestamp); ok {
+	if end, ok := endOf(t.stream, headers, meta.Timestamp); ok {
 		t.due.add(due{at: end, sequence: meta.Sequence.Stream, place: at}, func(d due) bool { return t.newest[d.place].sequence == d.sequence })
 	}
 	return nil
@@ -117,10 +117,11 @@ func (t *tally) next() (at time.Time, ok bool) {
 	return t.due.next()
 }
 
-// endOf is when a message's time is over, by the header of either stream.
-func endOf(headers nats.Header, stored time.Time) (end time.Time, ok bool) {
-	if at, err := stream.ParseUntil(headers.Get(stream.Until)); err == nil {
-		return at, true
+// endOf is when a message's time is over, by the header of its stream: that of the other ends nothing.
+func endOf(streamName string, headers nats.Header, stored time.Time) (end time.Time, ok bool) {
+	if streamName == stream.Keys {
+		at, err := stream.ParseUntil(headers.Get(stream.Until))
+		return at, err == nil
 	}
 	life, err := lifeOf(headers.Get(ttl))
 	return stored.Add(life), err == nil && life > 0
