@@ -96,7 +96,8 @@ func markingOf(m *caseworkv1.Marking) Marking {
 	return marking
 }
 
-// compartmentsOf returns the compartments beside the case section, sorted, each once.
+// compartmentsOf returns the compartments beside the case section, sorted, each once. Parts that nothing
+// names are in no document.
 func compartmentsOf(s Said) []string {
 	var all []string
 	if s.Identity != nil {
@@ -109,7 +110,7 @@ func compartmentsOf(s Said) []string {
 		all = append(all, TypeIntelligence)
 	}
 	for _, closed := range s.Closed {
-		if closed.Compartment != compartmentCase {
+		if closed.Compartment != compartmentCase && closed.Compartment != "" {
 			all = append(all, closed.Compartment)
 		}
 	}

@@ -160,6 +160,27 @@ func TestClosedEventSaysWhatIsClosed(t *testing.T) {
 	}
 }
 
+// A desk that opens no entry of an event does not know which of its parts are of which compartment. That is
+// no fault of its agency, and nothing that the desk does not know is in a document.
+func TestClosedPartsWithoutANameAreNoFault(t *testing.T) {
+	s := newStory(t)
+	change := s.says("TH", "police", "2025-02-12", announced53, func(e *Said) {
+		shut(e, "")
+		e.Kind, e.Closed = KindSealed, []Closed{{"", "no-record"}, {"", "no-record"}, {"", "recalled"}}
+	})
+	if want := "TH police said something; sealed: no-record, no-record, recalled"; change.Summary != want {
+		t.Errorf("summary %q, want %q", change.Summary, want)
+	}
+	if want := []Ref{{TypeEvent, eventID(0)}}; !cmp.Equal(change.Touched, want) {
+		t.Errorf("touched %v, want %v: an unplaced document says that the event has no case section", change.Touched, want)
+	}
+	// The case in clear beside sealed parts that nobody can name, as other programs may write it.
+	s.says("TH", "police", "2025-02-12", announced53, func(e *Said) { e.Closed = []Closed{{"", "no-record"}} })
+	if claim := s.transfer().Claims[0]; len(claim.Compartments) != 0 {
+		t.Errorf("compartments %q in a document, of which one has no name", claim.Compartments)
+	}
+}
+
 // A section that opens where the case does not is kept in its own compartment.
 func TestAnOpenSectionBesideAClosedCase(t *testing.T) {
 	s := newStory(t)

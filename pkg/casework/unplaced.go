@@ -14,15 +14,15 @@ type Unplaced struct {
 
 func (u *Unplaced) derive() {}
 
-// noContent files an event whose case section says nothing. One that is closed is
+// noContent files an event whose case section says nothing. One that is closed, or may be, is
 // in no document but those of its header and of its open sections: its entry says why.
 func (f *folding) noContent() error {
-	closed := slices.ContainsFunc(f.said.Closed, func(c Closed) bool { return c.Compartment == compartmentCase })
+	closed := slices.ContainsFunc(f.said.Closed, func(c Closed) bool { return c.Compartment == compartmentCase || c.Compartment == "" })
 	switch {
-	case closed && f.said.Kind == KindSealed:
+	case f.said.Case == nil && closed && f.said.Kind == KindSealed:
 		f.say("said something; sealed: %s", f.reasons())
 		return nil
-	case closed:
+	case f.said.Case == nil && closed:
 		f.say("%s; sealed: %s", f.said.Kind, f.reasons())
 		return nil
 	case f.said.Case == nil:
@@ -41,11 +41,13 @@ func (f *folding) unplaced(why string) error {
 	})
 }
 
-// reasons lists what is closed and why: case (erased), identity (not-granted).
+// reasons lists what is closed and why: case (erased), identity (not-granted); of what has no name, the reason alone.
 func (f *folding) reasons() string {
 	list := make([]string, len(f.said.Closed))
 	for i, c := range f.said.Closed {
-		list[i] = c.Compartment + " (" + c.Reason + ")"
+		if list[i] = c.Reason; c.Compartment != "" {
+			list[i] = c.Compartment + " (" + c.Reason + ")"
+		}
 	}
 	return strings.Join(list, ", ")
 }
