@@ -23,6 +23,7 @@ func (p refusing) Publish(_ context.Context, r *publisherv1.PublishRequest) (*pu
 // A desk that has lost its keys.db destroys again what it has confirmed, at another time: the publisher has
 // that receipt under its key. That one is done, and one that is refused holds up no other.
 func TestReceiptsHoldUpNoOther(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB", opening(), func(config *Config) {
 		config.Publisher = refusing{"R-1": connect.CodeAlreadyExists, "R-2": connect.CodeInvalidArgument}

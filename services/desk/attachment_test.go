@@ -112,6 +112,7 @@ func cached(t testing.TB, directory string) int {
 
 // A file is read where its section opens, kept as ciphertext, and nothing of it lies in any file of the desk.
 func TestAttachmentIsReadWhereItsSectionOpens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	directory := t.TempDir()
 	d, closed := w.start("XB", directory, opening()), w.desk("XC")
@@ -147,6 +148,7 @@ func TestAttachmentIsReadWhereItsSectionOpens(t *testing.T) {
 // A hub that swaps, cuts, alters, empties or withholds a chunk: each has its reason, no byte of what
 // came instead is shown or kept, and with the right chunk the rest is read.
 func TestAdversary_K02_HubThatAltersAttachments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	directory := t.TempDir()
 	d := w.start("XB", directory, opening())
@@ -190,6 +192,7 @@ func TestAdversary_K02_HubThatAltersAttachments(t *testing.T) {
 
 // An entry that its agency made wrongly is named so, and the files beside it are read.
 func TestAttachmentThatIsNoFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	d := w.desk("XB", opening())
 	good, chunks := closes(t, "good.jpg", photograph(100))
@@ -209,6 +212,7 @@ func TestAttachmentThatIsNoFile(t *testing.T) {
 // What is erased, recalled or over has no files any more: not in the cache, not for who reads at that
 // moment, and not after a start.
 func TestAdversary_K07_AttachmentsEndWithTheirEvent(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"erased", "recalled", "expired"} {
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t).withFiles()
@@ -328,6 +332,7 @@ func slowRoad(t testing.TB, target string, each, breaks int) (address string, do
 
 // A link that breaks again and again costs a chunk each time: what has come is kept, and asked for once.
 func TestDownloadGoesOnOverABrokenLink(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	const pieces, breaks = 16, 4
 	text := photograph(pieces * attachment.PieceSize)
@@ -364,6 +369,7 @@ func TestDownloadGoesOnOverABrokenLink(t *testing.T) {
 
 // With everybody's own credentials: an agency's publisher stores, a desk of its audience reads.
 func TestAttachmentThroughTheRealHub(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	d := h.open("XB", t.TempDir())
 	text := photograph(2*attachment.PieceSize + 5)

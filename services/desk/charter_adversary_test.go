@@ -16,6 +16,7 @@ import (
 // shows it, whole and correctly signed under a charter of the hub's own making, is
 // not cosigned, be the notary the same or not.
 func TestAdversary_L07_FirstContactUnderAnotherCharter(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*registryv1.Founding)
 		alarm  string
@@ -82,6 +83,7 @@ func TestAdversary_L07_FirstContactUnderAnotherCharter(t *testing.T) {
 
 // A desk that has seen nothing takes nothing but the first leaves of its own notary.
 func TestAdversary_L07_FirstContactWithTheMiddleOfALog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.say(police)
 	honest := w.unsigned()

@@ -54,6 +54,7 @@ func (h *heard) on(config *Config) {
 }
 
 func TestReleaseHandsOverContentKeys(t *testing.T) {
+	t.Parallel()
 	w, publisher := newWorld(t), &heard{}
 	d := w.desk("XA", opening(), publisher.on)
 	b := w.tells(pair, w.site("S-1", "the first"), w.site("S-2", "the second"))
@@ -100,6 +101,7 @@ func TestReleaseHandsOverContentKeys(t *testing.T) {
 }
 
 func TestDecisionsReachTheRightPublisher(t *testing.T) {
+	t.Parallel()
 	w, publisher := newWorld(t), &heard{}
 	d := w.desk("XA", opening(), publisher.on)
 	control := control{d.Desk}
@@ -130,6 +132,7 @@ func TestDecisionsReachTheRightPublisher(t *testing.T) {
 
 // What a page may not show any more is closed section by section until the view was folded again.
 func TestConcealedEntriesSayWhySectionBySection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA", opening())
 	b := w.tells(pair, w.site("S-1", "gone soon"))

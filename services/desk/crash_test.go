@@ -36,6 +36,7 @@ var cosigning = map[string]uint64{
 // The desk crashes between two steps of taking in a message: its directory as it
 // is then, write-ahead logs and all, is what the next start finds.
 func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
+	t.Parallel()
 	for step, viewed := range takingIn {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
@@ -83,6 +84,7 @@ func TestAdversary_D01_CrashBetweenCommitAndAcknowledgement(t *testing.T) {
 // The desk crashes between two steps of cosigning. Whatever is left, the next
 // start cosigns the size once, and the log never sees two signatures for it.
 func TestAdversary_L12_CrashWhileCosigning(t *testing.T) {
+	t.Parallel()
 	for step, cosigned := range cosigning {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
@@ -140,6 +142,7 @@ func number(t *testing.T, directory, query string) uint64 {
 
 // A desk that comes back to many checkpoints cosigns the newest, which covers them.
 func TestOneCosignatureCoversManyCheckpoints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 5 {
 		w.say(police)
@@ -164,6 +167,7 @@ func viewIn(t *testing.T, directory string) uint64 {
 
 // A message that was never acknowledged comes again, and is known.
 func TestRedeliveredMessagesAreKnown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	index := w.say(police)
@@ -181,6 +185,7 @@ func TestRedeliveredMessagesAreKnown(t *testing.T) {
 
 // The stream was lost and regrew past the cursor: the number alone would go on.
 func TestAdversary_S03_RegrownStream(t *testing.T) {
+	t.Parallel()
 	for name, regrow := range map[string]func(*world){
 		"other content at the cursor": func(w *world) { w.say(border); w.say(police); w.say(police) },
 		"nothing at the cursor":       func(w *world) { w.say(police); w.say(pair); w.say(police) },

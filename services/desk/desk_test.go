@@ -18,6 +18,7 @@ import (
 )
 
 func TestADeskFollowsFoldsAndCosigns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB")
 	changed, cancel := d.Live().Subscribe()
@@ -62,6 +63,7 @@ func TestADeskFollowsFoldsAndCosigns(t *testing.T) {
 }
 
 func TestADeskSeesItsAudiencesOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC")
 	w.say(police)
@@ -75,6 +77,7 @@ func TestADeskSeesItsAudiencesOnly(t *testing.T) {
 }
 
 func TestAStartGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	d := w.start("XA", directory)
@@ -104,6 +107,7 @@ func TestAStartGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestADeskOpensAndServesWhileTheHubIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA", func(c *Config) {
 		c.Stream.URL = "nats://127.0.0.1:1"
@@ -125,6 +129,7 @@ func TestADeskOpensAndServesWhileTheHubIsAway(t *testing.T) {
 }
 
 func TestOpenStreamsEndWithTheDesk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA", func(c *Config) {
 		c.Listen = "127.0.0.1:0"
@@ -146,6 +151,7 @@ func TestOpenStreamsEndWithTheDesk(t *testing.T) {
 }
 
 func TestAnotherMirrorKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, change := range map[string]func(*Config){
 		"another country's key": func(c *Config) { c.MirrorKey = registrytest.Key("mirror XB") },
@@ -162,6 +168,7 @@ func TestAnotherMirrorKeyIsRefused(t *testing.T) {
 }
 
 func TestASectionThatCannotBeReadIsSaidSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	clear := func(c eventv1.Compartment, content string) event.Section {
@@ -196,6 +203,7 @@ func TestASectionThatCannotBeReadIsSaidSo(t *testing.T) {
 }
 
 func TestLiveNeverWaits(t *testing.T) {
+	t.Parallel()
 	var l Live
 	slow, cancelSlow := l.Subscribe()
 	gone, cancelGone := l.Subscribe()

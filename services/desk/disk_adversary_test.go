@@ -112,6 +112,7 @@ func tried(locks []lock, keys [][]byte) map[string]int {
 // Whoever has all of the hub's directory, and no desk's private key, opens nothing: every byte string
 // on it that is as long as a key is tried as each kind of key.
 func TestAdversary_K04_TheHubsWholeDiskOpensNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	d := h.open("XB", t.TempDir(), opening())
 	b := h.tells(police, h.site("S-1", "planted words"))

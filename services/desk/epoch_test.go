@@ -85,6 +85,7 @@ func (r *running) sound() {
 // A desk was sent two events that were never signed, and folded them. The hub lost
 // all it had and was restored without them.
 func TestAdversary_S03_RestoredWithoutWhatWasNotSigned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	w.say(police)
@@ -121,6 +122,7 @@ func TestAdversary_S03_RestoredWithoutWhatWasNotSigned(t *testing.T) {
 // What was not signed were updates of the registry, a new key of the notary among
 // them: after the restoration one lies elsewhere and the other nowhere.
 func TestAdversary_S03_RestoredWithUpdatesElsewhere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	w.say(police)
@@ -150,6 +152,7 @@ func TestAdversary_S03_RestoredWithUpdatesElsewhere(t *testing.T) {
 
 // The same while the desk crashes between setting aside and building the view again.
 func TestSettingAsideIsFinishedAfterACrash(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	w.say(police)
@@ -184,6 +187,7 @@ func TestSettingAsideIsFinishedAfterACrash(t *testing.T) {
 // A hub that has shown this desk another event than the log has cannot excuse it
 // with a restoration that the log does not tell of.
 func TestAdversary_L14_RestorationThatNobodyHearsOf(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	w.say(police)
@@ -215,6 +219,7 @@ func TestAdversary_L14_RestorationThatNobodyHearsOf(t *testing.T) {
 
 // The log stream alone was lost, and made anew with other messages at the places.
 func TestTheLogStreamIsMadeAnew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	for range 4 {
@@ -241,6 +246,7 @@ func TestTheLogStreamIsMadeAnew(t *testing.T) {
 
 // A log under the same keys that is not the one of before.
 func TestAdversary_L03_TheLogStreamIsMadeAnewWithAnotherLog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	w.say(police)
@@ -269,6 +275,7 @@ func TestAdversary_L03_TheLogStreamIsMadeAnewWithAnotherLog(t *testing.T) {
 // An event was lost before one of its readers had it, and nobody gave it back. The
 // log says so, and goes on.
 func TestAnEventIsLostForGood(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.say(police)
 	lost := w.say(border)
@@ -295,6 +302,7 @@ func TestAnEventIsLostForGood(t *testing.T) {
 // The hub says of messages that are still to come that they are lost, and withholds
 // them from one country: whatever it says, nothing is cosigned without them.
 func TestAdversary_L14_LossThatIsSaidBeforehand(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	excuse, err := translog.Restoration{Lost: []translog.Range{{From: 5, To: translog.MaxSize}}, At: time.Unix(1_700_000_000, 0)}.Marshal()

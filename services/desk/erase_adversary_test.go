@@ -33,6 +33,7 @@ func (h *house) store(chain event.Chain, messages []stream.Message) {
 // What was erased is nowhere: not in a file of the hub, not in one of the desk, and not after all of the desk but
 // its private keys is dropped and built again from the hub.
 func TestAdversary_K07_ErasedAndRebuiltFromZero(t *testing.T) {
+	t.Parallel()
 	h, directory := newHouse(t), t.TempDir()
 	planted := []byte("planted words that are erased")
 	d := h.open("XB", directory, opening())
@@ -96,6 +97,7 @@ func dropFiles(t testing.TB, directory, what string) {
 
 // An erasure takes effect by the log alone, where the hub goes on showing the old record.
 func TestAdversary_K07_HubKeepsTheErasedRecord(t *testing.T) {
+	t.Parallel()
 	w, directory := newWorld(t), t.TempDir()
 	planted := []byte("planted words that are erased")
 	d := w.start("XB", directory, opening())
@@ -119,6 +121,7 @@ func TestAdversary_K07_HubKeepsTheErasedRecord(t *testing.T) {
 // An audit with each desk's keys, and its key ring, folds what the desk has: also what was
 // recalled, erased and released.
 func TestAuditOpensWhatEachDeskDoes(t *testing.T) {
+	t.Parallel()
 	h, directory := newHouse(t), t.TempDir()
 	desks := []*running{h.open("XA", t.TempDir(), opening()), h.open("XB", directory, opening()), h.open("XC", t.TempDir(), opening(1))}
 	b := h.tells(pair, h.site("S-1", "for the pair"), h.site("S-2", "of the pair, and recalled"))

@@ -47,6 +47,7 @@ func altered(t *testing.T, m stream.Message, change func(*eventv1.Envelope)) str
 }
 
 func TestAdversary_E01_ExactReplay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	first := w.messages[w.say(police)]
@@ -59,6 +60,7 @@ func TestAdversary_E01_ExactReplay(t *testing.T) {
 }
 
 func TestAdversary_E02_SameIDNewContent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	before := w.agency[police.String()]
@@ -76,6 +78,7 @@ func TestAdversary_E02_SameIDNewContent(t *testing.T) {
 }
 
 func TestAdversary_E03_SameCounterTwoHeaders(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	before := w.agency[police.String()]
@@ -98,6 +101,7 @@ func TestAdversary_E03_SameCounterTwoHeaders(t *testing.T) {
 }
 
 func TestAdversary_E04_GapAndReordering(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	w.say(police)
@@ -123,6 +127,7 @@ func TestAdversary_E04_GapAndReordering(t *testing.T) {
 }
 
 func TestAdversary_E05_Republished(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	honest := w.messages[w.say(police)]
@@ -143,6 +148,7 @@ func TestAdversary_E05_Republished(t *testing.T) {
 }
 
 func TestAdversary_E06_SignedByAnotherAgency(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	w.say(police)
@@ -158,6 +164,7 @@ func TestAdversary_E06_SignedByAnotherAgency(t *testing.T) {
 }
 
 func TestAdversary_E09_BatchPath(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	w.say(police)

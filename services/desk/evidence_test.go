@@ -33,6 +33,7 @@ func (w *world) evidence(directory string, id event.ID) (evidence.Report, error)
 
 // What a desk hands to a court, while it runs and when it does not.
 func TestEvidence(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.cosign("XB", w.checkpoint())
 	again := w.publish(w.messages[1]) // the same event again: harmless, and not where it was accepted
@@ -61,6 +62,7 @@ func TestEvidence(t *testing.T) {
 
 // A mirror that is behind is no reason to wait: what the others cosigned counts for it.
 func TestEvidenceOfCosignaturesOfDifferentSizes(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.cosign("XB", w.checkpoint())
 	until(t, "two countries have cosigned", func() bool { return d.Status().WitnessedSize == 4 })
@@ -79,6 +81,7 @@ func TestEvidenceOfCosignaturesOfDifferentSizes(t *testing.T) {
 }
 
 func TestEvidenceThatADeskDoesNotHave(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	thief, _ := w.sign(event.Chain{Country: "XA", Agency: "border", Audience: "region"}, event.Head{}, w.draft("site.reported"))
 	refused := w.publish(stream.Message{Subject: strings.Replace(thief[0].Subject, "XA.border", "XA.police", 1), Data: thief[0].Data})
@@ -111,6 +114,7 @@ func TestEvidenceThatADeskDoesNotHave(t *testing.T) {
 
 // A file that leaves a desk is on its list: a receipt of a recall counts it.
 func TestEvidenceIsOnTheListOfExports(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.cosign("XB", w.checkpoint())
 	until(t, "two countries have cosigned", func() bool { return d.Status().WitnessedSize == 4 })

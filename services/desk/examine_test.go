@@ -33,6 +33,7 @@ func examined(t *testing.T, checks []checkup.Check, name string, ok bool, words 
 }
 
 func TestExamineASoundDesk(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	w.cosign("XA", w.checkpoint())
 	until(t, "it is witnessed", func() bool { return d.Status().WitnessedSize == 4 })
@@ -51,6 +52,7 @@ func TestExamineASoundDesk(t *testing.T) {
 }
 
 func TestExamineNamesAlarmsAndTheirEvidence(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	forged := w.checkpoint()
 	forged.Root[0] ^= 1
@@ -68,6 +70,7 @@ func TestExamineNamesAlarmsAndTheirEvidence(t *testing.T) {
 
 // The log goes on, and nobody but this country cosigns it; then this one does not either.
 func TestExamineSeesWhoIsBehind(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	examined(t, Examine(t.Context(), d.config), "witnesses", false, "0 of 4 events are witnessed, by nobody; the newest lacks XA, XB", "ask the countries named")
 	w.amend(registrytest.RevokeKey(registrytest.MirrorOwner("XC"), 0), "root XC")
@@ -79,6 +82,7 @@ func TestExamineSeesWhoIsBehind(t *testing.T) {
 }
 
 func TestExamineWhatIsNotThisDesks(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	config := d.config

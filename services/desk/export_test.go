@@ -49,6 +49,7 @@ func (w *world) export(country, directory string) (map[uint64]holding.Message, *
 // A desk hands over its mirror with what it has cosigned, and every message, also
 // those that the notary has not signed yet: while it runs, and when it does not.
 func TestExportHoldsAllThatTheDeskHolds(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.cosign("XB", w.checkpoint())
 	w.say(police)
@@ -74,6 +75,7 @@ func TestExportHoldsAllThatTheDeskHolds(t *testing.T) {
 }
 
 func TestExportWithoutAJournalMakesNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	if err := Export(t.Context(), Config{Country: "XA", Directory: directory, Charter: w.charter}, io.Discard); err == nil {

@@ -66,6 +66,7 @@ var writes = []struct {
 }
 
 func TestEveryWriteOfTheMirrorFails(t *testing.T) {
+	t.Parallel()
 	for _, write := range writes {
 		for _, step := range []string{write.before, write.after} {
 			t.Run(step+", "+write.fault.Error(), func(t *testing.T) { failing(t, step, write.fault) })
@@ -135,6 +136,7 @@ func (r *running) recorded() uint64 {
 
 // Every step that a desk goes through is one at which a test has it crash.
 func TestEveryStepIsCrashedAt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	f := &faults{}
 	others := []*running{h.open("XB", t.TempDir()), h.open("XC", t.TempDir())}

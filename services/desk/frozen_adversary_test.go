@@ -41,6 +41,7 @@ func (r *running) says(words string) (alarm journal.Alarm) {
 // The hub, or somebody with it, lets everything that is signed end somewhere. No
 // signature is wrong; what waits is noticed by who has it, and named.
 func TestAdversary_L08_Frozen(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		freeze func(w *world) // before message 2 is said
 		thaw   func(w *world)
@@ -104,6 +105,7 @@ func TestAdversary_L08_Frozen(t *testing.T) {
 
 // What is no standstill: nothing is said; the hub is away; the country takes no part.
 func TestAQuietLogIsNotFrozen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC")
 	w.say(police)

@@ -68,6 +68,7 @@ func (w *world) took() {
 // The hub alters what nobody has signed in one message of the notary, then shows it as
 // it is. Nothing else comes before that: the message itself is read again.
 func TestAdversary_L10_LeavesAlteredOnTheWay(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		alarm  string
 		change func(*logv1.Leaves)
@@ -104,6 +105,7 @@ func TestAdversary_L10_LeavesAlteredOnTheWay(t *testing.T) {
 
 // The hub sends a message that it has once sent again, correctly signed.
 func TestAdversary_L02_AnOldMessageAgain(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	log := w.logMessages()
 	w.say(police)
@@ -120,6 +122,7 @@ func TestAdversary_L02_AnOldMessageAgain(t *testing.T) {
 // A smaller size than the newest, of another log: that is a contradiction, whether the
 // desk has a checkpoint of that size or only the leaves.
 func TestAdversary_L03_ASmallerSizeOfAnotherLog(t *testing.T) {
+	t.Parallel()
 	for name, size := range map[string]uint64{"of a size that was published": 4, "of one that was not": 3} {
 		t.Run(name, func(t *testing.T) {
 			w, d, directory := mirrored(t)
@@ -140,6 +143,7 @@ func TestAdversary_L03_ASmallerSizeOfAnotherLog(t *testing.T) {
 
 // The hub sends one desk another content than it sends the notary, then the right one.
 func TestAdversary_L14_AnotherContentThenTheRightOne(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	d = w.again(d, impatient)
 	right := w.announce(police)
@@ -161,6 +165,7 @@ func TestAdversary_L14_AnotherContentThenTheRightOne(t *testing.T) {
 // The same where the leaf came first, labelled for others: what is not that of its leaf
 // is not journaled at all.
 func TestAdversary_L14_AnotherContentThanALeafThatIsHere(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	late := w.announce(police)
 	leaves := w.unsigned()
@@ -181,6 +186,7 @@ func TestAdversary_L14_AnotherContentThanALeafThatIsHere(t *testing.T) {
 // The hub has lost a message when this desk reads past it, and has it again later, as
 // after a restoration that has found it.
 func TestAdversary_S02_AMessageThatWasSkippedComesBack(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	must(t, d.stop())
 	skipped := w.say(police)
@@ -202,6 +208,7 @@ func TestAdversary_S02_AMessageThatWasSkippedComesBack(t *testing.T) {
 // Leaves that nobody has signed, over messages that are here: they accuse nobody of
 // having altered these, and hold nothing up.
 func TestAdversary_L10_ForgedLeavesAccuseNobody(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	d.has(w.say(police))
 	forger, err := translog.NewNotary(registrytest.Origin, registrytest.Key("a forger"))

@@ -82,6 +82,7 @@ func signedBy(t *testing.T, note string, size uint64) translog.Checkpoint {
 }
 
 func TestAdversary_L02_RollbackCorrectlySigned(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	var small translog.Frontier
 	for i, m := range w.messages[:3] {
@@ -95,6 +96,7 @@ func TestAdversary_L02_RollbackCorrectlySigned(t *testing.T) {
 }
 
 func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	forged := w.checkpoint()
 	forged.Root[0] ^= 1
@@ -109,6 +111,7 @@ func TestAdversary_L03_OneSizeTwoRoots(t *testing.T) {
 // XC and XA are shown two trees; XA's cosignature of the other one reaches XC,
 // which says so with the evidence. XA cannot silence XC by it: XC cosigns on.
 func TestAdversary_L04_SplitView(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	other := w.checkpoint()
 	other.Root[0] ^= 1
@@ -123,6 +126,7 @@ func TestAdversary_L04_SplitView(t *testing.T) {
 }
 
 func TestALeafThatTheRootDoesNotCoverIsAnAlarm(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.say(pair)
 	leaves := w.unsigned()
@@ -136,6 +140,7 @@ func TestALeafThatTheRootDoesNotCoverIsAnAlarm(t *testing.T) {
 
 // The log holds, correctly signed, another content than XC was sent.
 func TestAdversary_L14_AnotherContentThanTheOneDelivered(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	w.say(police)
 	w.messages[4].Data = []byte("what the others were shown")
@@ -156,6 +161,7 @@ func TestAdversary_L14_AnotherContentThanTheOneDelivered(t *testing.T) {
 
 // The hub's consumer leaves out an event of region for XC.
 func TestAdversary_L14_Withheld(t *testing.T) {
+	t.Parallel()
 	for name, later := range map[string]bool{"nothing comes after it": false, "a later message has come": true} {
 		t.Run(name, func(t *testing.T) {
 			w, d, directory := mirrored(t)
@@ -186,6 +192,7 @@ func TestAdversary_L14_Withheld(t *testing.T) {
 
 // A message that is only late ends the alarm, and is then cosigned.
 func TestALateMessageIsNotWithheldForEver(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	d = w.start("XC", directory, impatient)
@@ -199,6 +206,7 @@ func TestALateMessageIsNotWithheldForEver(t *testing.T) {
 
 // A leaf of region is labelled pair, so that XC would not ask for its message.
 func TestAdversary_L14_Mislabelled(t *testing.T) {
+	t.Parallel()
 	mislabel := func(w *world, label string) *logv1.Leaves {
 		leaves := w.unsigned()
 		leaves.Audiences[leaves.Labels[0]] = label
@@ -237,6 +245,7 @@ func TestAdversary_L14_Mislabelled(t *testing.T) {
 
 // A journal that is gone, while the log has what its country cosigned.
 func TestAdversary_L06_MirrorThatLostItsState(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	must(t, d.stop())
 	before := w.cosigned("XC")
@@ -249,6 +258,7 @@ func TestAdversary_L06_MirrorThatLostItsState(t *testing.T) {
 }
 
 func TestAdversary_L10_FlippedBitInTheMirror(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]string{
 		"in a leaf":       "DROP TRIGGER leaves_update; UPDATE leaves SET hash = zeroblob(32) WHERE idx = 2",
 		"in the snapshot": "UPDATE place SET snapshot = zeroblob(length(snapshot))",
@@ -271,6 +281,7 @@ func TestAdversary_L10_FlippedBitInTheMirror(t *testing.T) {
 }
 
 func TestGarbageOnTheLogStreamIsPassedOver(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	w.publish(stream.Message{Subject: stream.LeavesSubject, Data: []byte("\xff")})
 	w.publish(stream.Message{Subject: stream.CosignPrefix + "XA", Data: []byte("no note")})

@@ -15,6 +15,7 @@ func openingRow(key hpke.PrivateKey) string {
 // The doctor says of each opening key what the registry has it for, and which
 // compartments stay closed here; that is no fault.
 func TestExamineOpeningKeys(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	w.amend(RotateOpening("XC", 2, "next opening XC/2"), "root XC")
 	w.amend(RevokeKey(DeskOwner("XC", 3), 0), "root XC")

@@ -32,6 +32,7 @@ func busy(t *testing.T) (*world, *running, string) {
 }
 
 func TestRebuildEqualsWhatGrew(t *testing.T) {
+	t.Parallel()
 	w, d, directory := busy(t)
 	digest, entries := d.digest(), d.entries()
 	must(t, d.Rebuild(t.Context()))
@@ -47,6 +48,7 @@ func TestRebuildEqualsWhatGrew(t *testing.T) {
 }
 
 func TestAdversary_D03_RebuildWhileLive(t *testing.T) {
+	t.Parallel()
 	w, d, _ := busy(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -79,6 +81,7 @@ func TestAdversary_D03_RebuildWhileLive(t *testing.T) {
 }
 
 func TestAViewThatIsNotOfThisJournalIsBuiltAgain(t *testing.T) {
+	t.Parallel()
 	foreign := casework.Ref{Type: casework.TypeSite, ID: "of-another-journal"}
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"its cursor has another digest": func(t *testing.T, path string) {
@@ -123,6 +126,7 @@ func TestAViewThatIsNotOfThisJournalIsBuiltAgain(t *testing.T) {
 
 // A rebuild that was interrupted leaves the old view and nothing else.
 func TestAnInterruptedRebuildIsForgotten(t *testing.T) {
+	t.Parallel()
 	w, d, directory := busy(t)
 	digest := d.digest()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -50,6 +50,7 @@ func (r *running) recall(id string) (recall casework.Recall) {
 // XB answers a recall once it holds nothing more, also over a restart and a publisher that is
 // away. XC never does: the originator's desk says who is late.
 func TestAdversary_K08_RecallUnanswered(t *testing.T) {
+	t.Parallel()
 	w, directory, post := newWorld(t), t.TempDir(), newCourier()
 	planted := []byte("planted words that are recalled")
 	origin, silent := w.desk("XA", opening()), w.desk("XC", opening())

@@ -29,6 +29,7 @@ func (p picky) Publish(_ context.Context, r *publisherv1.PublishRequest) (*publi
 // K08: an agency recalls so that the answer is refused, and all countries would look late at
 // every later recall. The later one is answered.
 func TestAdversary_K08_RefusedReceiptHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	w, post := newWorld(t), picky{make(chan *caseworkv1.Report, 10)}
 	d := w.start("XB", t.TempDir(), opening(), func(config *Config) { config.Publisher = post })
 	b := w.tells(police, w.site("S-1", "one"), w.site("S-2", "two"))

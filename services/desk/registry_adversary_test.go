@@ -12,6 +12,7 @@ import (
 
 // The hub keeps an update from one desk, which would go on with an old registry.
 func TestAdversary_L14_WithheldUpdate(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	w.consumer(stream.Events, "XC", []string{"reg.charter.>", "reg.member.>", "evt.region.>"})
@@ -32,6 +33,7 @@ func TestAdversary_L14_WithheldUpdate(t *testing.T) {
 // is for an audience that this country is not in. Labels are not signed; but every
 // checkpoint names the registry.
 func TestAdversary_L14_WithheldUpdateUnderAnotherLabel(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	w.consumer(stream.Events, "XC", []string{"reg.charter.>", "reg.member.>", "evt.region.>"})
@@ -55,6 +57,7 @@ func TestAdversary_L14_WithheldUpdateUnderAnotherLabel(t *testing.T) {
 
 // The notary leaves a revocation out of the registry that it signs.
 func TestAdversary_R05_NotarySignsAnOlderRegistry(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	before := w.registryAt(4)
 	w.amend(registrytest.RevokeKey(registrytest.AgencyOwner("XB", "border"), 0), "root XB")
@@ -111,6 +114,7 @@ func (w *world) relog(messages []stream.Message) {
 
 // The stream is set back to before a suspension, whole and correctly signed.
 func TestAdversary_R05_RollbackToAnOlderRegistry(t *testing.T) {
+	t.Parallel()
 	t.Run("the stream ends before the update", func(t *testing.T) {
 		t.Parallel()
 		w, d, before := older(t)

@@ -47,6 +47,7 @@ func (r *running) entryAt(index uint64) (view.Entry, bool) {
 }
 
 func TestAdversary_K06_ReleaseByAnother(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC", opening())
 	b := w.tells(pair, w.site("S-1", "for the pair alone"))
@@ -111,6 +112,7 @@ func TestAdversary_K06_ReleaseByAnother(t *testing.T) {
 
 // The notice comes before the mirror has the leaf of what is released.
 func TestReleaseWaitsForTheLeaf(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC", opening())
 	b := w.tells(pair, w.site("S-1", "awaited"))

@@ -9,6 +9,7 @@ import (
 // with the days of its class, from when it was first folded here: rows, pages, words on the
 // disk, files. What the header says counts for nothing more than to shorten that.
 func TestAdversary_K05_RecordedInTheFarFuture(t *testing.T) {
+	t.Parallel()
 	for class, days := range map[string]int{"case": 365, "forever": 365} { // the charter has no class forever
 		t.Run(class, func(t *testing.T) {
 			w, directory := newWorld(t).withFiles(), t.TempDir()

@@ -204,6 +204,7 @@ func holds(t testing.TB, directory string, texts ...[]byte) (found []string) {
 }
 
 func TestSealedSectionsAreReadByThoseWhoHaveTheKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	reads := w.start("XB", directory, opening())
@@ -226,6 +227,7 @@ func TestSealedSectionsAreReadByThoseWhoHaveTheKey(t *testing.T) {
 }
 
 func TestLateRecordOpensWhatWasFolded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB", opening())
 	b := w.seal(police, w.site("S-1", "late"))
@@ -241,6 +243,7 @@ func TestLateRecordOpensWhatWasFolded(t *testing.T) {
 
 // A record under a key that the registry brings later is read again then.
 func TestHubWithoutKeysHoldsNothingUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must(t, w.js.DeleteStream(t.Context(), stream.Keys))
 	d := w.desk("XB", opening())

@@ -58,6 +58,7 @@ func (r *running) refusals() []seal.Reason {
 // A desk is sent a record that is not its batch's, in each way in which somebody could
 // make one, and says in the event's row why it does not open.
 func TestAdversary_K01_GrantMoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB", opening())
 	other := w.tells(police, w.site("S-other", "of another batch"))
@@ -101,6 +102,7 @@ func TestAdversary_K01_GrantMoved(t *testing.T) {
 
 // The originator puts the ciphertext of one event under the header of another.
 func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB", opening())
 	audience, _ := w.book.State.Audience("region")
@@ -127,6 +129,7 @@ func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
 
 // The originator commits to one key and hands out another.
 func TestAdversary_K03_AnotherKeyThanTheHeaderCommitsTo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d, other := w.desk("XB", opening()), w.desk("XC", opening())
 	b := w.seal(police, w.site("S-1", "two faces"))
@@ -160,6 +163,7 @@ func u64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // The hub wraps a batch key of its own to each recipient, and puts its own country's key in. It
 // cannot sign that, and whoever it gives it to does not use it.
 func TestAdversary_K04_HubSubstitutesKeys(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XB", opening())
 	b := w.seal(police, w.site("S-1", "for XB"))
@@ -193,6 +197,7 @@ func (m *movable) on(c *Config) {
 }
 
 func TestAdversary_K05_ExpiredGrantIsShownAgain(t *testing.T) {
+	t.Parallel()
 	w, directory, clock := newWorld(t), t.TempDir(), &movable{}
 	clock.set(spoken)
 	d := w.start("XB", directory, opening(), clock.on)

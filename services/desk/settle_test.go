@@ -56,6 +56,7 @@ func (w *world) rollsBack() {
 }
 
 func TestASettledAlarmIsPassedOver(t *testing.T) {
+	t.Parallel()
 	for code, attack := range map[string]func(w *world){
 		AlarmFork: func(w *world) {
 			forged := w.checkpoint()
@@ -107,6 +108,7 @@ func TestASettledAlarmIsPassedOver(t *testing.T) {
 
 // People have settled a fork, and the notary goes on along the other branch.
 func TestAdversary_L03_SettledForkThatGoesOn(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	forged := w.checkpoint()
 	forged.Root[0] ^= 1
@@ -126,6 +128,7 @@ func TestAdversary_L03_SettledForkThatGoesOn(t *testing.T) {
 
 // A settled alarm does not make a mirror sign against bytes that it was sent.
 func TestAdversary_L14_AnotherContentIsNotSettledByAWord(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.say(police)
 	w.messages[4].Data = []byte("what the others were shown")
@@ -143,6 +146,7 @@ func TestAdversary_L14_AnotherContentIsNotSettledByAWord(t *testing.T) {
 // The key that has signed what the journal does not know signs no more, settled
 // or not. Another one does.
 func TestAdversary_L06_SettledLossTakesAnotherKey(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	must(t, d.stop())
 	directory := t.TempDir() // the journal is lost
@@ -168,6 +172,7 @@ func TestAdversary_L06_SettledLossTakesAnotherKey(t *testing.T) {
 }
 
 func TestADamagedJournalIsExaminedAgain(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	must(t, d.stop())
 	change := func(statement string) {
@@ -196,6 +201,7 @@ func TestADamagedJournalIsExaminedAgain(t *testing.T) {
 // Another country's dissent stands until people have looked at it; what ends by
 // itself says so in the journal.
 func TestWhatStandsOverARestart(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	other := w.checkpoint()
 	other.Root[0] ^= 1
@@ -222,6 +228,7 @@ func TestWhatStandsOverARestart(t *testing.T) {
 }
 
 func TestWhoMaySettle(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	w.rollsBack()
 	d.alarmed(AlarmRollback)
@@ -245,6 +252,7 @@ func TestWhoMaySettle(t *testing.T) {
 
 // Each code says on the console what it means and what to do.
 func TestEveryAlarmIsExplained(t *testing.T) {
+	t.Parallel()
 	raw, err := os.ReadFile("console/text/en.json")
 	must(t, err)
 	texts := map[string]string{}
@@ -263,6 +271,7 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 
 // What people have settled is one fork, and not the next one.
 func TestAdversary_L03_AnotherForkAfterASettledOne(t *testing.T) {
+	t.Parallel()
 	w, d, directory := mirrored(t)
 	fork := func(bit byte) {
 		forged := w.checkpoint()

@@ -37,6 +37,7 @@ func signedByMirror(country, text string) []byte {
 // A notary and a mirror that have gone bad sign sizes at which arithmetic on trees
 // overflows, allocates or loops. The mirror passes over them in no time, and is unharmed.
 func TestAdversary_L01_SizesThatNoLogHas(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	honest := w.checkpoint()
 	if c, err := translog.OpenCheckpoint(signedByNotary(honest.Text()), registrytest.Origin, registrytest.Public("notary")); err != nil || c != honest {
@@ -70,6 +71,7 @@ func TestAdversary_L01_SizesThatNoLogHas(t *testing.T) {
 
 // Labels without leaves are not signed by anybody: nothing is waited for.
 func TestLabelsWithoutLeavesHoldNothingUp(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	w.send(&logv1.Leaves{Start: 4, Audiences: []string{"region"}, Labels: make([]uint32, 1<<20), Checkpoint: w.note(w.checkpoint())})
 	d.alarmed(AlarmUnreadable)
@@ -80,6 +82,7 @@ func TestLabelsWithoutLeavesHoldNothingUp(t *testing.T) {
 
 // A new epoch that nobody has signed takes nothing out of the journal.
 func TestAnEpochThatIsNotSignedSetsNothingAside(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	d.has(w.say(police))
 	w.send(&logv1.Leaves{Start: 4, Epoch: 1, Hashes: make([]byte, 32), Labels: []uint32{0}, Audiences: []string{"pair"}, Checkpoint: []byte("none")})
@@ -93,6 +96,7 @@ func TestAnEpochThatIsNotSignedSetsNothingAside(t *testing.T) {
 // What was set aside, and is still in the stream, is read again at once: nothing
 // new need come after it.
 func TestWhatWasSetAsideIsReadAgain(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	index := w.say(police)
 	d.has(index)

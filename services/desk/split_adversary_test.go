@@ -55,6 +55,7 @@ func (w *world) latest(country string) (note []byte) {
 // The hub keeps the two logs apart for ever: every signature that anybody sees is
 // good. The side with one country of three gets no quorum, and says so.
 func TestAdversary_L04_SplitViewKeptApart(t *testing.T) {
+	t.Parallel()
 	_, _, xa, xb, xc := split(t)
 	alarm := xb.says("from message 0 on is not witnessed since ")
 	same(t, "code", AlarmFrozen, alarm.Code)
@@ -68,6 +69,7 @@ func TestAdversary_L04_SplitViewKeptApart(t *testing.T) {
 
 // Each side sees a cosignature of the other: both say so, with both notes, and go on.
 func TestAdversary_L04_SplitViewCosignaturesMeet(t *testing.T) {
+	t.Parallel()
 	here, there, xa, xb, xc := split(t)
 	xb.alarmed(AlarmFrozen) // it stands beside what follows
 	for country, w := range map[string]*world{"XA": there, "XB": here} {
@@ -95,6 +97,7 @@ func TestAdversary_L04_SplitViewCosignaturesMeet(t *testing.T) {
 // The hub keeps the cosignatures apart and forwards an event from the other side,
 // whose header says what its publisher has verified.
 func TestAdversary_L04_SplitViewSeenByAnEvent(t *testing.T) {
+	t.Parallel()
 	seen := func(w *world, c translog.Checkpoint) stream.Message {
 		w.t.Helper()
 		head := w.agency[border.String()]

@@ -20,6 +20,7 @@ import (
 // more than one fetch of checkpoints before the cosignatures that it knows nothing
 // of. It cosigns nothing on the way to them: that would be a smaller tree.
 func TestAdversary_L06_JournalSetBack(t *testing.T) {
+	t.Parallel()
 	for name, backup := range map[string]bool{"to an old copy": true, "to nothing": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -55,6 +56,7 @@ func TestAdversary_L06_JournalSetBack(t *testing.T) {
 
 // Somebody else has the mirror's key, and signs beside it.
 func TestAdversary_L06_KeyInOtherHands(t *testing.T) {
+	t.Parallel()
 	for name, misuse := range map[string]func(w *world, d *running){
 		"over a size that is to come": func(w *world, _ *running) { c := w.checkpoint(); c.Size = 9; w.cosign("XC", c) },
 		"over the newest size again":  func(w *world, _ *running) { w.cosign("XC", w.checkpoint()) },
@@ -89,6 +91,7 @@ func TestAdversary_L06_KeyInOtherHands(t *testing.T) {
 
 // A fault while a final alarm is kept does not let the mirror go on as if nothing were.
 func TestAFinalAlarmOutlivesAFault(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"committing alarm", "committed alarm"} {
 		t.Run(step, func(t *testing.T) {
 			w, d, directory := mirrored(t)
@@ -113,6 +116,7 @@ func TestAFinalAlarmOutlivesAFault(t *testing.T) {
 // With a quorum of three, XA's cosignature counts once: however often it comes, at
 // what time, and under whose subject or name.
 func TestAdversary_L09_NoCountryCountsTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC")
 	w.amend(registrytest.AmendCharter(3, 3), roots...)
@@ -145,6 +149,7 @@ func TestAdversary_L09_NoCountryCountsTwice(t *testing.T) {
 
 // The registry gives one key to one party, so that no two names share one.
 func TestAdversary_L09_OneKeyUnderTwoNames(t *testing.T) {
+	t.Parallel()
 	for _, taken := range []string{"mirror XA", "notary", "root XA", "publisher XA/police"} {
 		t.Run(taken, func(t *testing.T) {
 			w := newWorld(t)
@@ -187,6 +192,7 @@ func TestAdversary_L09_OneKeyUnderTwoNames(t *testing.T) {
 // The hub sends this desk's own cosignature again, with a signature beside it that is
 // nobody's. That is no other one: nobody can make a country burn its key by it.
 func TestAdversary_L06_OwnCosignatureInAnotherSpelling(t *testing.T) {
+	t.Parallel()
 	w, d, _ := mirrored(t)
 	for note := range w.notes("XC")[4] {
 		beside := "— nobody " + base64.StdEncoding.EncodeToString([]byte("12345678")) + "\n"

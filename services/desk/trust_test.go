@@ -160,6 +160,7 @@ func (w *world) again(d *running, change ...func(*Config)) *running {
 }
 
 func TestACountryThatJoinsLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	said := &diary{}
 	d := w.desk("XD", func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(said, nil)) })
@@ -198,6 +199,7 @@ func TestACountryThatJoinsLater(t *testing.T) {
 
 // Every member's view is the same fold, however late its desk begins.
 func TestAMemberThatJoinsChangesNothingForTheOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC")
 	w.say(police)
@@ -214,6 +216,7 @@ func TestAMemberThatJoinsChangesNothingForTheOthers(t *testing.T) {
 }
 
 func TestAMemberThatLeavesAnAudience(t *testing.T) {
+	t.Parallel()
 	t.Run("while its desk runs", func(t *testing.T) {
 		w := newWorld(t)
 		d := w.desk("XC", impatient)
@@ -263,6 +266,7 @@ func TestAMemberThatLeavesAnAudience(t *testing.T) {
 }
 
 func TestSuspendedAndReinstated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	said := &diary{}
 	logged := func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(said, nil)) }
@@ -297,6 +301,7 @@ func TestSuspendedAndReinstated(t *testing.T) {
 }
 
 func TestAMemberThatHasLeft(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XC")
 	w.say(police)
@@ -325,6 +330,7 @@ func (w *world) left(country string) stream.Message {
 }
 
 func TestMirrorKeysComeAndGo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := registrytest.MirrorOwner("XC")
 	d := w.desk("XC")
@@ -370,6 +376,7 @@ func TestMirrorKeysComeAndGo(t *testing.T) {
 // A journal that was lost is lost for its key. With another one, enrolled for
 // it, the country cosigns again.
 func TestANewKeyForALostJournal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	owner := registrytest.MirrorOwner("XC")
 	d := w.desk("XC")
@@ -389,6 +396,7 @@ func TestANewKeyForALostJournal(t *testing.T) {
 // The hub admits nobody without credentials: the desk says so, and what the
 // registry as it has it says about that.
 func TestADeskThatTheHubDoesNotAdmit(t *testing.T) {
+	t.Parallel()
 	closed, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: "a made-up token", NoLog: true, NoSigs: true})
 	must(t, err)
 	closed.Start()
@@ -419,6 +427,7 @@ func TestADeskThatTheHubDoesNotAdmit(t *testing.T) {
 }
 
 func TestKeysOfOthersAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.desk("XA")
 	d.has(w.amend(registrytest.Admit("XD"), append(roots, "root XD", "mirror XD")...))

@@ -31,12 +31,14 @@ func opened(t *testing.T, directory string) *Hub {
 
 // A directory may be called what it likes, also what would be a pattern.
 func TestDirectoryIsNoPattern(t *testing.T) {
+	t.Parallel()
 	opened(t, filepath.Join(t.TempDir(), "hub [1"))
 }
 
 // The server's default of 1,000 consumers a stream would be used up by one
 // member's agencies, and then nobody's updates be enforced.
 func TestConsumersAreNotLimited(t *testing.T) {
+	t.Parallel()
 	status, err := opened(t, t.TempDir()).server.Varz(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +51,7 @@ func TestConsumersAreNotLimited(t *testing.T) {
 // What one member has become too large for does not keep another's revocation
 // out of force.
 func TestOneMembersClaimsDoNotHoldUpAnothers(t *testing.T) {
+	t.Parallel()
 	h := opened(t, t.TempDir())
 	t0 := tenancyOf(h.ledger.state)
 	for i := range t0.accounts {

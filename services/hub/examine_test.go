@@ -13,6 +13,7 @@ import (
 // A hub whose streams are gone is not one that has not run yet: who is told so starts
 // it, and the log begins anew.
 func TestExamineMissesStreamsThatWere(t *testing.T) {
+	t.Parallel()
 	wrong := func(directory string) bool {
 		checks, _ := hub.Examine(configOf(t, directory))
 		return slices.ContainsFunc(checks, func(c checkup.Check) bool { return c.Name == "streams" && !c.OK })

@@ -80,6 +80,7 @@ func readJSON[T any](t *testing.T, path string) T {
 
 // The files make a server of somebody else's enforce what the embedded one does.
 func TestExternalClusterEnforcesTheSame(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	state := registrytest.NewLog(t).State
 	if err := hub.WriteConfig(directory, filepath.Join(directory, "broker.key"), keyfile.Unsealed, state); err != nil {
@@ -158,6 +159,7 @@ func accounts(t *testing.T, directory string) map[string]*jwt.AccountClaims {
 // The derivation is a function of secret and state: two hubs derive the same, and
 // a change of the registry changes what it is about and nothing else.
 func TestDerivationIsDeterministic(t *testing.T) {
+	t.Parallel()
 	one, other := t.TempDir(), t.TempDir()
 	secret := filepath.Join(t.TempDir(), "broker.key")
 	l := registrytest.NewLog(t)

@@ -81,6 +81,7 @@ func batch(subject string, n int) []stream.Message {
 }
 
 func TestCountryReadsItsAudiencesAndNoOther(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	publisher := dial(t, h, stream.PublisherUser("XA", "police"))
 	for _, subject := range []string{"evt.region.XA.police.site.reported", "evt.pair.XA.police.site.reported"} {
@@ -105,6 +106,7 @@ func TestCountryReadsItsAudiencesAndNoOther(t *testing.T) {
 }
 
 func TestResetReadsAgain(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	publisher := dial(t, h, stream.PublisherUser("XA", "police"))
 	last, err := publisher.PublishBatch(t.Context(), batch("evt.region.XA.police.site.reported", 5))
@@ -126,6 +128,7 @@ func TestResetReadsAgain(t *testing.T) {
 }
 
 func TestPublisherIsConfinedToItsAgency(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	publisher := dial(t, h, stream.PublisherUser("XA", "police"))
 	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
@@ -144,6 +147,7 @@ func TestPublisherIsConfinedToItsAgency(t *testing.T) {
 }
 
 func TestRestartKeepsStreamAndCredentials(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	h, stop := start(t, directory)
 	publisher := dial(t, h, stream.PublisherUser("XB", "border"))
@@ -160,6 +164,7 @@ func TestRestartKeepsStreamAndCredentials(t *testing.T) {
 }
 
 func TestOnlyOneOfTwoWritersPublishesNext(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	one, two := dial(t, h, stream.NotaryUser), dial(t, h, stream.StandbyUser)
 	sequence, err := one.PublishAfter(t.Context(), 0, stream.LeavesSubject, []byte("first"))
@@ -178,6 +183,7 @@ func TestOnlyOneOfTwoWritersPublishesNext(t *testing.T) {
 // The notary reads EVENTS twice beside each other and sees how the streams are
 // kept. It cannot change that, nor read what is no event.
 func TestNotaryReadsAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	notary := dial(t, h, stream.NotaryUser)
 	publisher := dial(t, h, stream.PublisherUser("XA", "police"))
@@ -215,6 +221,7 @@ func TestNotaryReadsAndChangesNothing(t *testing.T) {
 
 // The notary and its standby read all, and neither takes the other's messages.
 func TestStandbyReadsByItself(t *testing.T) {
+	t.Parallel()
 	h, _ := start(t, t.TempDir())
 	if _, err := dial(t, h, stream.PublisherUser("XB", "border")).PublishBatch(t.Context(), batch("evt.region.XB.border.site.reported", 2)); err != nil {
 		t.Fatal(err)

@@ -36,6 +36,7 @@ func all(t *testing.T, keys keyring) map[string]string {
 }
 
 func TestOneSecretGivesOneSetOfKeys(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	path, none := filepath.Join(directory, "keys", "broker.key"), filepath.Join(directory, "none")
 	made, err := openKeyring(path, keyfile.Unsealed, none)
@@ -72,6 +73,7 @@ func TestOneSecretGivesOneSetOfKeys(t *testing.T) {
 
 // Known answers: another version of the hub must find the same accounts.
 func TestDerivedKeysAreFixed(t *testing.T) {
+	t.Parallel()
 	keys := all(t, keyring{secret: bytes.Repeat([]byte{7}, secretSize)})
 	for what, want := range map[string]string{
 		"operator":   "OCWB37VEOY36UNYTCPN75STQXPV6Q4JJGPEB4S7A64ITM2CUBFUT44PE",
@@ -85,6 +87,7 @@ func TestDerivedKeysAreFixed(t *testing.T) {
 }
 
 func TestLostSecretIsNotReplacedBesideStreams(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	streams := filepath.Join(directory, "streams")
 	if err := os.MkdirAll(filepath.Join(streams, "jetstream"), 0o700); err != nil {
@@ -100,6 +103,7 @@ func TestLostSecretIsNotReplacedBesideStreams(t *testing.T) {
 }
 
 func TestSecretOfAnotherSizeIsRefused(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "broker.key")
 	if err := keyfile.Put(path, keyfile.Unsealed, make([]byte, 31)); err != nil {
 		t.Fatal(err)
@@ -112,6 +116,7 @@ func TestSecretOfAnotherSizeIsRefused(t *testing.T) {
 // Known answers, made with nats-io/nkeys: the text form is not
 // ours, and the key that is read from it must be.
 func TestSeedHasTheTextFormOfNATS(t *testing.T) {
+	t.Parallel()
 	raw := make([]byte, 32)
 	for i := range raw {
 		raw[i] = byte(i)

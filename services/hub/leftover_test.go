@@ -54,6 +54,7 @@ func leftovers(t *testing.T, directory string) (found []checkup.Check) {
 // After a restoration nothing is in the hub's directory that was erased before it, and nothing stays there of
 // what is erased after it: the streams of before are kept without their key records and chunks.
 func TestAdversary_K07_RestoredHubKeepsNothingThatIsErased(t *testing.T) {
+	t.Parallel()
 	crash := errors.New("crash")
 	for _, step := range []string{"", "before build", "before exchange"} {
 		t.Run("broken off "+step, func(t *testing.T) {

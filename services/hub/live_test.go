@@ -76,6 +76,7 @@ func (w *world) hasCredentials(user string) bool {
 
 // A new country publishes and reads within seconds of its admission, from there on.
 func TestCountryThatJoins(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	police := dial(t, w.Hub, stream.PublisherUser("XA", "police"))
 	if !publishes(police, "evt.region.XA.police.site.reported") {
@@ -168,6 +169,7 @@ func (w *world) file(user string) []byte {
 // A revoked agency may at once do nothing but read why, and its connection is closed. The key that follows gets other
 // credentials: whoever has stolen the first is not let in with them.
 func TestRevokedAgencyIsShutOut(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	police := stream.PublisherUser("XA", "police")
 	stolen := w.file(police)
@@ -201,6 +203,7 @@ func TestRevokedAgencyIsShutOut(t *testing.T) {
 // R07: a member that was removed keeps reading: it gets nothing more, not from
 // before either, and after its leave no connection.
 func TestAdversary_R07_RemovedMemberKeepsReading(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	w.submit(registrytest.AmendCharter(2, 2), "root XA", "root XB", "root XC")
 	police := dial(t, w.Hub, stream.PublisherUser("XA", "police"))
@@ -263,6 +266,7 @@ func TestAdversary_R07_RemovedMemberKeepsReading(t *testing.T) {
 
 // What the broker enforces after a restart is the registry of the stream, before anybody connects.
 func TestRestartEnforcesTheRegistry(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	h, stop := start(t, directory)
 	w := &world{Hub: h, t: t, log: registrytest.NewLog(t)}
@@ -279,6 +283,7 @@ func TestRestartEnforcesTheRegistry(t *testing.T) {
 
 // An update that does not apply, by whomever, changes nothing at the broker.
 func TestRefusedUpdateIsNotEnforced(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	registrar := dial(t, w.Hub, stream.RegistrarUser("XB"))
 	_, message := w.log.Message(t, registrytest.RevokeKey(registrytest.AgencyOwner("XA", "police"), 0), "root XB")

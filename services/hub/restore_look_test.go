@@ -44,6 +44,7 @@ func tree(t *testing.T, directory string) map[string]string {
 // A dry run over whatever an earlier restoration has left, or over a hub that was
 // never there, says what would come of it and changes nothing.
 func TestDryRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	crash, sound := errors.New("crash"), newLogged(t)
 	how := hub.Restoration{Time: restoredAt, DryRun: true}
 	for _, step := range []string{"", "before build", "before check", "before seal", "before exchange"} {
@@ -95,6 +96,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 // What is left of the log stream has later leaves, and those before them are in
 // nothing that was given.
 func TestSignedLeavesBehindAGapAreNotDroppedInSilence(t *testing.T) {
+	t.Parallel()
 	l := newLogged(t)
 	remove(t, filepath.Join(l.directory, "streams"))
 	later := signedLeaves(t, l.messages[:12])

@@ -243,6 +243,7 @@ func listing(t *testing.T, directory string) []string {
 
 // The streams are gone, or what is there is not readable, or the broker's secret is.
 func TestStreamsAreBuiltAgain(t *testing.T) {
+	t.Parallel()
 	sound := newLogged(t)
 	for name, c := range map[string]struct {
 		break_  func(t *testing.T, l logged)
@@ -283,6 +284,7 @@ func TestStreamsAreBuiltAgain(t *testing.T) {
 // Whatever of the events' file is damaged, what the broker loses with it is brought
 // by a desk, and the rest need not be.
 func TestAdversary_S02_DamagedBlocksAreRepaired(t *testing.T) {
+	t.Parallel()
 	sound := newLogged(t)
 	for name, damage := range map[string]func(path string, block []byte) error{
 		"a flipped bit in the first header": func(path string, block []byte) error { block[2] ^= 1; return os.WriteFile(path, block, 0o600) },
@@ -342,6 +344,7 @@ func spoilStore(t *testing.T, l logged) {
 // Whatever step a restoration is broken off at, another one, or the hub's next start,
 // ends with the old streams or with the new ones, whole; and what was there is kept.
 func TestRestorationThatIsBrokenOff(t *testing.T) {
+	t.Parallel()
 	crash, sound := errors.New("crash"), newLogged(t)
 	for _, step := range []string{"before build", "before check", "before seal", "before exchange", "in the exchange"} {
 		for _, then := range []string{"restored again", "started"} {
@@ -389,6 +392,7 @@ func TestRestorationThatIsBrokenOff(t *testing.T) {
 
 // What was built is read back from the disk before it takes the place of anything.
 func TestWhatWasBuiltIsReadBack(t *testing.T) {
+	t.Parallel()
 	sound := newLogged(t)
 	for name, content := range map[string]string{stream.Events: "evt.pair.XB.border.site.reported 2", stream.Log: registrytest.Origin} {
 		l := sound.copied(t)
@@ -421,6 +425,7 @@ func TestWhatWasBuiltIsReadBack(t *testing.T) {
 // What nobody has brought is said with who would have it, and nothing is touched.
 // With the loss accepted, its place stays empty, and everybody reads past it.
 func TestLossIsAcceptedOnlyWhenSaid(t *testing.T) {
+	t.Parallel()
 	l := newLogged(t)
 	remove(t, filepath.Join(l.directory, "streams"))
 	before := listing(t, l.directory)
@@ -482,6 +487,7 @@ func weaknesses(t *testing.T, h *hub.Hub) []stream.Weakness {
 
 // Key records and chunks that were left come along, and are kept no longer than they said.
 func TestKeyRecordsComeAlong(t *testing.T) {
+	t.Parallel()
 	l := newLogged(t)
 	h, stop := start(t, l.directory)
 	js := administer(t, h)
@@ -533,6 +539,7 @@ func TestKeyRecordsComeAlong(t *testing.T) {
 }
 
 func TestTimeOfAChunkGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		ttl  string
 		age  time.Duration
@@ -565,6 +572,7 @@ func administer(t *testing.T, h *hub.Hub) jetstream.JetStream {
 }
 
 func TestRestoreLeavesARunningHubAlone(t *testing.T) {
+	t.Parallel()
 	l := newLogged(t)
 	start(t, l.directory)
 	if _, err := hub.Restore(t.Context(), configOf(t, l.directory), hub.Restoration{}, l.desk); !errors.Is(err, daemon.ErrInUse) {
@@ -573,6 +581,7 @@ func TestRestoreLeavesARunningHubAlone(t *testing.T) {
 }
 
 func TestNothingIsRestoredFromNothing(t *testing.T) {
+	t.Parallel()
 	l := newLogged(t)
 	remove(t, filepath.Join(l.directory, "streams"))
 	empty := salvage.Source{Name: "desk XC", Open: func(context.Context) (salvage.Records, error) { return &memory{}, nil }}

@@ -62,6 +62,7 @@ func TestAdversary_L10_BitOfTheLeafStore(t *testing.T) {
 // L10: a bit flips while the notary runs. It ends before it signs over it, or before
 // it shows a tile made of it, and goes on after a start.
 func TestAdversary_L10_BitOfTheLeafStoreWhileRunning(t *testing.T) {
+	t.Parallel()
 	for name, hash := range map[string]int64{"on the edge": 510, "a leaf in a tile": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,6 +203,7 @@ func TestAdversary_L11_TilesOutliveTheLogStream(t *testing.T) {
 // L13: a partial tile is not the beginning of the full one that takes its place. The
 // full one leads to the signed root.
 func TestAdversary_L13_FullTileDisagreesWithAPartialOne(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(t *testing.T, directory string){
 		"the tile":  func(t *testing.T, d string) { flip(t, filepath.Join(d, "tiles", "tile", "0", "000.p", "200"), 77) },
 		"its store": func(t *testing.T, d string) { flip(t, filepath.Join(d, "hashes"), 77) },
@@ -232,6 +234,7 @@ func TestAdversary_L13_FullTileDisagreesWithAPartialOne(t *testing.T) {
 // S03: the events were set back to a copy of before, and perhaps grown on from there,
 // as far as the notary's last leaf or beyond. Nothing is signed over it.
 func TestAdversary_S03_NotaryIsNotLedOn(t *testing.T) {
+	t.Parallel()
 	for name, regrown := range map[string]int{"set back": 0, "regrown a little": 2, "regrown as far": 6, "regrown beyond": 50} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -281,6 +284,7 @@ func TestAdversary_S03_NotaryIsNotLedOn(t *testing.T) {
 // The published root is another, signed with the notary's own key: whoever has it
 // publishes a fork. The store, which has what was published from it, is not given up.
 func TestForkOnTheLogStreamIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(3)

@@ -30,6 +30,7 @@ func (h *house) says(name string, ok bool, word string) {
 }
 
 func TestExamineTheLeafStore(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.says("leaves", true, "nothing yet")
 	h.start()
@@ -82,6 +83,7 @@ func TestExamineTheLeafStore(t *testing.T) {
 }
 
 func TestExamineNamesFindings(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.says("scrubber", true, "has found nothing")
 	put := func(text string) {

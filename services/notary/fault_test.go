@@ -97,6 +97,7 @@ func (h *house) once(at site, how string, happened *bool) disk.Maker {
 // the same directory goes on in any case, to a log that everybody finds clean and to
 // tiles that lead to its root.
 func TestEveryWriteFails(t *testing.T) {
+	t.Parallel()
 	first := newHouse(t)
 	sites := first.sites()
 	if len(sites) < 25 {

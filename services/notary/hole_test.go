@@ -58,6 +58,7 @@ func (h *keptHouse) writes(name string, write func(*holding.Writer)) string {
 // A stream that was restored with a loss has a hole. A notary whose directory is of
 // before, or is lost, comes to the published root all the same, and goes on.
 func TestHoleThatIsDeclaredIsCaughtUpOver(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		stored int // messages that the directory is of, with the founding; 0: it is empty
@@ -93,6 +94,7 @@ func TestHoleThatIsDeclaredIsCaughtUpOver(t *testing.T) {
 // A hole of which nothing says that it is lost for good may still be filled by those
 // who have its messages: nothing is signed over it.
 func TestHoleThatIsNotDeclaredIsNotSignedOver(t *testing.T) {
+	t.Parallel()
 	h := keepHouse(t)
 	h.notarise()
 	h.say(68, 250<<10, "sound")

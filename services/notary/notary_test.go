@@ -14,6 +14,7 @@ import (
 )
 
 func TestEveryMessageIsALeaf(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(3)
@@ -28,6 +29,7 @@ func TestEveryMessageIsALeaf(t *testing.T) {
 }
 
 func TestRestartGoesOnWithTheSameTree(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(5)
@@ -41,6 +43,7 @@ func TestRestartGoesOnWithTheSameTree(t *testing.T) {
 }
 
 func TestTornTailOfTheLeafStoreIsDropped(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(5)
@@ -65,6 +68,7 @@ func TestTornTailOfTheLeafStoreIsDropped(t *testing.T) {
 }
 
 func TestLostLeafStoreIsReadAgainAndCompared(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(5)
@@ -81,6 +85,7 @@ func TestLostLeafStoreIsReadAgainAndCompared(t *testing.T) {
 // The hub has lost its disk and begins the log anew. A notary that went along
 // would sign second roots for sizes that it has signed.
 func TestLogThatBeginsAnewIsNeverSigned(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(5)
@@ -111,6 +116,7 @@ func (h *house) ends(want error, words ...string) {
 }
 
 func TestForeignKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.key = registrytest.Key("somebody")
 	h.publish(3)

@@ -91,6 +91,7 @@ func suffers(t *testing.T, live bool, d damage) {
 }
 
 func TestAdversary_S01_FlippedBitIsNamedByTheScrubber(t *testing.T) {
+	t.Parallel()
 	for _, live := range []bool{true, false} {
 		for _, d := range []damage{{name: "payload", do: flipPayload}, {name: "sequence", do: flipSequence}} {
 			t.Run(when(live)+d.name, func(t *testing.T) { suffers(t, live, d) })
@@ -105,6 +106,7 @@ func TestAdversary_S01_FlippedBitIsNamedByTheScrubber(t *testing.T) {
 }
 
 func TestAdversary_S02_BlockTruncatedOrDeleted(t *testing.T) {
+	t.Parallel()
 	for _, live := range []bool{true, false} {
 		for _, d := range []damage{
 			{name: "truncated", do: truncateBlock},

@@ -47,6 +47,7 @@ func setBack(t *testing.T, everything bool) *keptHouse {
 }
 
 func TestAdversary_S03_StreamSetBackAndRegrown(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		grow int // messages after it was set back
@@ -188,6 +189,7 @@ func TestAdversary_S04_WeakenedSettingsAreFound(t *testing.T) {
 // whether it is a leaf's own or one that proofs are made of. Where the notary sees it
 // first, it ends. When it starts again it mends its store out of the stream.
 func TestAdversary_L10_FlippedBitInTheLeafStore(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		level int
 		index uint64 // of the hash in its level

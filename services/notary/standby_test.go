@@ -102,6 +102,7 @@ func TestAdversary_L05_TwoNotariesOneConsumer(t *testing.T) {
 // The standby is silent while the notary lives, publishes once it is gone, and is
 // silent again when it is back.
 func TestStandbyTakesOverAndHandsBack(t *testing.T) {
+	t.Parallel()
 	const patience = 400 * time.Millisecond
 	h := newHouse(t)
 	h.start()

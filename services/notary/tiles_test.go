@@ -113,6 +113,7 @@ func (h *house) serve() (url string, stop func()) {
 // Anybody can compute the root from the tiles, while the log grows, after a restart,
 // and after the tiles were lost.
 func TestTreeIsServedAsTiles(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	url, stop := h.serve()
 	h.publish(100)

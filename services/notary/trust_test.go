@@ -49,6 +49,7 @@ func (h *house) stopped() {
 // One process that holds both keys goes on without a pause, and later with the
 // new one alone.
 func TestNextKeyTakesOver(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.next = registrytest.Key("notary 2")
 	h.start()
@@ -68,6 +69,7 @@ func TestNextKeyTakesOver(t *testing.T) {
 // The old key signs what is its own, and no more; a standby goes on, also one that
 // has to read everything first.
 func TestReplacedNotaryStopsAndAStandbyGoesOn(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	old := h.directory
 	h.publish(5)
@@ -93,6 +95,7 @@ func TestReplacedNotaryStopsAndAStandbyGoesOn(t *testing.T) {
 // The old key was lost, and with it the sizes that only it may sign: the first
 // checkpoint of the new key covers them.
 func TestNewKeyCoversWhatTheLostOneLeft(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(2)
@@ -111,6 +114,7 @@ func TestNewKeyCoversWhatTheLostOneLeft(t *testing.T) {
 
 // A key that is not the charter's yet signs nothing.
 func TestNextNotaryTooEarlySignsNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.start()
 	h.publish(2)
@@ -129,6 +133,7 @@ func TestNextNotaryTooEarlySignsNothing(t *testing.T) {
 
 // What does not apply names no notary, whoever put it there.
 func TestUpdateThatDoesNotApplyNamesNobody(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	change := &registryv1.Update{Change: &registryv1.Update_CharterAmended{CharterAmended: &registryv1.CharterAmended{NotaryKey: registrytest.Public("notary 2")}}}
 	h.put(h.registry.Message(t, change, "root XA", "root XB", "notary 2"))
@@ -142,6 +147,7 @@ func TestUpdateThatDoesNotApplyNamesNobody(t *testing.T) {
 
 // The kept registry is a copy: whatever becomes of the file, the stream decides.
 func TestKeptRegistry(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(t *testing.T, directory string){
 		"as it was": func(*testing.T, string) {},
 		"lost":      func(t *testing.T, d string) { must(t, os.Remove(filepath.Join(d, "registry"))) },
@@ -183,6 +189,7 @@ func TestKeptRegistry(t *testing.T) {
 // A checkpoint names the registry at the size that it is of, wherever the notary has
 // read to, and however the update came: folded, restored from its disk, or read anew.
 func TestCheckpointsNameTheRegistry(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.next = registrytest.Key("notary 2")
 	h.publish(1)

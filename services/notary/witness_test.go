@@ -61,6 +61,7 @@ func (h *house) watched(w *witness.Witness) *notary.Notary {
 // A reader with an address and two public keys has the checkpoint, the tree, and an
 // outside body's word that it is the one that it has seen grow.
 func TestOutsideWitnessCosignsThePublishedLog(t *testing.T) {
+	t.Parallel()
 	h, w := newHouse(t), office(t)
 	n := h.watched(w)
 	for _, size := range []uint64{101, 601} {
@@ -90,6 +91,7 @@ func TestOutsideWitnessCosignsThePublishedLog(t *testing.T) {
 // another: the witness refuses theirs, the notary says so and keeps it; the
 // countries' log goes on.
 func TestAdversary_L04_OutsideWitnessSeesAnotherTree(t *testing.T) {
+	t.Parallel()
 	h, w := newHouse(t), office(t)
 	lie := newHouse(t)
 	lie.publish(7)

@@ -17,7 +17,8 @@ import (
 // A photograph of one agency is taken away at another country's desk, by who works in its section;
 // nothing of it is in clear in any file of anybody.
 func TestFileGoesFromAgencyToDesk(t *testing.T) {
-	data := t.TempDir()
+	t.Parallel()
+	data := played(t)
 	text := append([]byte("\xff\xd8\xff\xe0"), bytes.Repeat([]byte("an invented person's photograph "), 9000)...)
 	play(t, data, func(ctx context.Context, p *pilot.Pilot) {
 		publishWithFile(t, ctx, data, text)

@@ -1,7 +1,6 @@
 package pilot_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,27 +11,14 @@ import (
 // TestAdversary_S01_FlippedBitIsFoundByTheAudit alters one bit of the hub's disk,
 // in a record's header and in the middle of the file, and has a stopped pilot audited.
 func TestAdversary_S01_FlippedBitIsFoundByTheAudit(t *testing.T) {
-	sound := t.TempDir()
-	play(t, sound, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
 	for name, place := range map[string]func(size int) int{
 		"the first record's header": func(int) int { return 2 },
 		"the middle":                func(size int) int { return size / 2 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := filepath.Join(t.TempDir(), "data")
-			if err := os.CopyFS(data, os.DirFS(sound)); err != nil {
-				t.Fatal(err)
-			}
-			// The copy is for all to read, and such keys are refused.
-			keys, err := filepath.Glob(filepath.Join(data, "*", "*", "*", "*.key"))
-			if err != nil || len(keys) == 0 {
-				t.Fatalf("%d keys of desks, error %v", len(keys), err)
-			}
-			for _, key := range append(keys, filepath.Join(data, "hub", "keys", "broker.key")) {
-				if err := os.Chmod(key, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			t.Parallel()
+			data := played(t)
 			blocks, err := filepath.Glob(filepath.Join(data, "hub", "streams", "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
 			if err != nil || len(blocks) == 0 {
 				t.Fatalf("%d blocks of the stream, error %v", len(blocks), err)

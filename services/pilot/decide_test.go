@@ -85,7 +85,8 @@ func (r *reader) eventOf(path string) string {
 
 // What officers decide at a console goes through publisher, hub and log, and is done at every desk.
 func TestOfficersDecideAtTheConsole(t *testing.T) {
-	play(t, t.TempDir(), func(ctx context.Context, p *pilot.Pilot) {
+	t.Parallel()
+	play(t, played(t), func(ctx context.Context, p *pilot.Pilot) {
 		const name, act = "Abebe (invented)", "recruited and transported"
 		protection, officer, abroad := inRole(t, p, "TH", "protection"), as(t, p, "TH"), inRole(t, p, "MM", "protection")
 		protection.sees("/people/P-0001", name).sees("/people/P-0001", act)

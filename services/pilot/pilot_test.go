@@ -56,6 +56,7 @@ func summaryOf(t *testing.T, ctx context.Context, p *pilot.Pilot) audit.Summary 
 }
 
 func TestScenarioIsWitnessedAndTheHandoverStandsOpen(t *testing.T) {
+	t.Parallel()
 	play(t, t.TempDir(), func(ctx context.Context, p *pilot.Pilot) {
 		s := summaryOf(t, ctx, p)
 		if s.LogSize != s.Events || s.WitnessedSize != s.LogSize || s.Accepted != s.Events || len(s.Findings) != 0 {
@@ -81,6 +82,7 @@ func TestScenarioIsWitnessedAndTheHandoverStandsOpen(t *testing.T) {
 }
 
 func TestSecondStartContinues(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	var first, second audit.Summary
 	play(t, data, func(ctx context.Context, p *pilot.Pilot) { first = summaryOf(t, ctx, p) })
@@ -91,7 +93,8 @@ func TestSecondStartContinues(t *testing.T) {
 }
 
 func TestOneDirectoryOnePilot(t *testing.T) {
-	data := t.TempDir()
+	t.Parallel()
+	data := played(t)
 	play(t, data, func(ctx context.Context, _ *pilot.Pilot) {
 		facts, err := scenario.BuiltIn()
 		if err != nil {
@@ -112,7 +115,8 @@ func TestOneDirectoryOnePilot(t *testing.T) {
 const bilateral = "joint visit to the border opposite Myawaddy"
 
 func TestCountryOutsideAnAudienceSeesNothingOfIt(t *testing.T) {
-	data := t.TempDir()
+	t.Parallel()
+	data := played(t)
 	play(t, data, func(ctx context.Context, p *pilot.Pilot) {
 		for _, country := range []string{"CN", "TH"} {
 			as(t, p, country).sees("/repatriations", "R-CN-2025-02-20").sees("/commitments", "talks-2025-02-18").

@@ -13,10 +13,11 @@ import (
 // stored is not there, or torn in the middle of a record, when the hub starts again.
 // Nothing of it was signed. As others speak, it is published again; the audit is clean.
 func TestAdversary_S06_TailVanishedInAPowerCut(t *testing.T) {
+	t.Parallel()
 	for name, torn := range map[string]int64{"at a record": 0, "in a record": 40} {
 		t.Run(name, func(t *testing.T) {
-			data := t.TempDir()
-			play(t, data, func(context.Context, *pilot.Pilot) {})
+			t.Parallel()
+			data := played(t)
 			messages := filepath.Join(streams(data), "jetstream", "*", "streams", "EVENTS", "msgs")
 			blocks, err := filepath.Glob(filepath.Join(messages, "*.blk"))
 			if err != nil || len(blocks) != 1 {

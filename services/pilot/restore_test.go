@@ -84,7 +84,8 @@ func restore(t *testing.T, data string) hub.Restored {
 
 // The whole directory of streams is gone; outboxes and journals are there.
 func TestLostStreamsAreRestoredByOneCommand(t *testing.T) {
-	data := t.TempDir()
+	t.Parallel()
+	data := played(t)
 	var before audit.Summary
 	play(t, data, func(ctx context.Context, p *pilot.Pilot) { before = summaryOf(t, ctx, p) })
 	remove(t, streams(data))
@@ -108,8 +109,8 @@ func TestLostStreamsAreRestoredByOneCommand(t *testing.T) {
 
 // Whose files are gone is named, also where the restoration succeeds without them.
 func TestRestorationNamesWhoHasNothing(t *testing.T) {
-	data := t.TempDir()
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data := played(t)
 	for _, gone := range []string{"hub/streams", "desks/MM", "publishers/TH-border/outbox.db"} {
 		remove(t, filepath.Join(data, filepath.FromSlash(gone)))
 	}
@@ -143,8 +144,8 @@ func TestRestorationNamesWhoHasNothing(t *testing.T) {
 
 // Whose files are damaged is named and not used: the others have all that is needed.
 func TestRestorationGoesOnWithoutDamagedParties(t *testing.T) {
-	data := t.TempDir()
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data := played(t)
 	remove(t, streams(data))
 	for name, at := range map[string]int{"notary/hashes": 100, "desks/CN/journal.db": 17} {
 		path := filepath.Join(data, filepath.FromSlash(name))
@@ -174,8 +175,8 @@ func TestRestorationGoesOnWithoutDamagedParties(t *testing.T) {
 // Before the notary has signed them, events are stored, two desks have them and one
 // has not; then the hub's disk is gone. All of them are in the log afterwards, once.
 func TestUnsignedEventsOutliveTheStreams(t *testing.T) {
-	data := t.TempDir()
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data := played(t)
 	without(t, data, []string{"TH/immigration", "MM/border", "CN", "MM"}, func(ctx context.Context, h *house) {
 		h.says(ctx, "TH/immigration", 0, "tail/1", "tail/2")
 		h.says(ctx, "MM/border", 0, "tail/3")
@@ -197,8 +198,8 @@ func TestUnsignedEventsOutliveTheStreams(t *testing.T) {
 // The hub has begun anew on an empty disk, and has taken events at sequences that
 // were others', before anybody noticed.
 func TestAdversary_S03_EventsOfAHubThatBeganAnewAreKept(t *testing.T) {
-	data := t.TempDir()
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data := played(t)
 	without(t, data, []string{"TH/immigration"}, func(ctx context.Context, h *house) { h.says(ctx, "TH/immigration", 0, "tail/1") })
 	tail := unwitnessed(t, data, "TH", "immigration")
 	remove(t, streams(data))
@@ -225,8 +226,8 @@ func TestAdversary_S03_EventsOfAHubThatBeganAnewAreKept(t *testing.T) {
 // The hub is set back to an older copy of its disk, and grows past where desks have
 // read it. What was signed is at its place again, and what came since goes on after it.
 func TestAdversary_S03_RolledBackAndRegrownIsRepaired(t *testing.T) {
-	data, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data, backup := played(t), filepath.Join(t.TempDir(), "backup")
 	if err := os.CopyFS(backup, os.DirFS(streams(data))); err != nil {
 		t.Fatal(err)
 	}
@@ -282,8 +283,8 @@ func unwitnessed(t *testing.T, data, country, agency string) []stream.Message {
 // The broker throws away what it cannot read of a block with one flipped bit. What
 // it has left, and what desks hold, is the log again.
 func TestAdversary_S01_FlippedBitIsRepaired(t *testing.T) {
-	data := t.TempDir()
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data := played(t)
 	blocks, err := filepath.Glob(filepath.Join(streams(data), "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
 	if err != nil || len(blocks) == 0 {
 		t.Fatalf("%d blocks of the stream, error %v", len(blocks), err)

@@ -185,6 +185,7 @@ func (p *pair) thief(head event.Head, own *second.Key) []stream.Message {
 
 // With second keys enrolled all roles work together, and the audit is clean.
 func TestSecondKeysFromEndToEnd(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.notarises()
 	p.says(3, "one", "two", "three")
@@ -199,6 +200,7 @@ func TestSecondKeysFromEndToEnd(t *testing.T) {
 // connection; nothing that he says is accepted by anybody, and what the agency says is,
 // before and after.
 func TestAdversary_E13_BrokenPublisherKey(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.notarises()
 	p.says(2, "one", "two")
@@ -223,6 +225,7 @@ func TestAdversary_E13_BrokenPublisherKey(t *testing.T) {
 // signature alone, or with another second one, are an alarm at every desk and a finding
 // of the audit; nobody cosigns them.
 func TestAdversary_E13_BrokenNotaryKey(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	stop := p.notarises()
 	p.says(2, "one", "two")

@@ -18,6 +18,7 @@ import (
 // life of what was published after it. A kill is played by going on with the outbox
 // as it lay on disk at that moment.
 func TestKilledAtEveryStepOfSigningAgain(t *testing.T) {
+	t.Parallel()
 	ends := map[string]struct {
 		to   string
 		end  func(*world)
@@ -100,6 +101,7 @@ func TestKilledAtEveryStepOfSigningAgain(t *testing.T) {
 
 // A key ends twice while the same reports are on their way.
 func TestTheEndComesTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -124,6 +126,7 @@ func TestTheEndComesTwice(t *testing.T) {
 
 // The log's own terms change: another notary and another mirror key, judged by size.
 func TestNotaryAndMirrorChange(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -149,6 +152,7 @@ func TestNotaryAndMirrorChange(t *testing.T) {
 
 // E12: the publisher's clock is in the future, stands still, and is set back.
 func TestAdversary_E12_ClocksThatAreWrong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

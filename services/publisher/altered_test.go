@@ -56,6 +56,7 @@ func (r alteringReader) Fetch(ctx context.Context, limit int, wait time.Duration
 // It is read again, also where the log is never silent, and nothing of it is kept: a
 // publisher that had believed the epoch could take in nothing any more.
 func TestAdversary_L10_LeavesAlteredOnTheWayToAPublisher(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*logv1.Leaves){
 		"a leaf":        func(l *logv1.Leaves) { l.Hashes[0] ^= 1 },
 		"the signature": func(l *logv1.Leaves) { l.Checkpoint[len(l.Checkpoint)-9] ^= 1 },

@@ -55,6 +55,7 @@ func refused(t testing.TB, err error) (connect.Code, []string) {
 }
 
 func TestFaultyReportsAreRefusedByField(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	marking := func(change func(*caseworkv1.Marking)) func(*caseworkv1.Report) {
 		return func(r *caseworkv1.Report) { change(r.Case.Marking) }
@@ -120,6 +121,7 @@ func TestFaultyReportsAreRefusedByField(t *testing.T) {
 
 // P05: malformed rows 1, 130 and 261 of a manifest.
 func TestAdversary_P05_AllFaultyRowsAreNamedAtOnce(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	rows := reports("row", 261)
 	for _, at := range []int{0, 129, 260} {
@@ -138,6 +140,7 @@ func TestAdversary_P05_AllFaultyRowsAreNamedAtOnce(t *testing.T) {
 
 // P06: the same manifest twice, at once and later.
 func TestAdversary_P06_SameManifestTwice(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	answers := make([][]*publisherv1.Accepted, 4)
 	var wait sync.WaitGroup
@@ -174,6 +177,7 @@ func TestAdversary_P06_SameManifestTwice(t *testing.T) {
 }
 
 func TestKeyForOtherContentIsRefusedWhole(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	p.publish(report("used"))
 	_, err := p.client.Publish(t.Context(), &publisherv1.PublishRequest{Reports: []*caseworkv1.Report{report("new"), report("used", keep("case"), func(r *caseworkv1.Report) { r.Case.Note = "more" })}})
@@ -187,6 +191,7 @@ func TestKeyForOtherContentIsRefusedWhole(t *testing.T) {
 }
 
 func TestErrorsRepeatNothingOfAPerson(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	const secret = "Somebody-Invented"
 	for name, body := range map[string]string{
@@ -208,6 +213,7 @@ func TestErrorsRepeatNothingOfAPerson(t *testing.T) {
 }
 
 func TestMisspeltFieldIsRefused(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	status, answer := post(t, p.URL(), token, "{\"reports\":[\n {\"idempotencyKey\":\"a\", \"identitty\":{}}]}")
 	if status != http.StatusBadRequest || !strings.Contains(answer, "line 2") || !strings.Contains(answer, "identitty") {
@@ -216,6 +222,7 @@ func TestMisspeltFieldIsRefused(t *testing.T) {
 }
 
 func TestOnlyTheTokenOpens(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	for _, wrong := range []string{"", "x", token + "x", token[:len(token)-1], strings.ToUpper(token)} {
 		_, err := client(p.URL(), wrong).GetStatus(t.Context(), &publisherv1.GetStatusRequest{})
@@ -229,6 +236,7 @@ func TestOnlyTheTokenOpens(t *testing.T) {
 }
 
 func TestRequestHasALimit(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	status, answer := post(t, p.URL(), token, `{"reports":[{"case":{"note":"`+strings.Repeat("x", maxRequest)+`"}}]}`)
 	if status == http.StatusOK || !strings.Contains(answer, "resource_exhausted") {
@@ -237,6 +245,7 @@ func TestRequestHasALimit(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*Config)
@@ -265,6 +274,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestStatusSaysWhyNothingGoesOut(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	p.publish(reports("a", 3)...)
 	s := p.status()

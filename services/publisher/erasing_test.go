@@ -62,6 +62,7 @@ func (w *world) erasures() map[string]*caseworkv1.ControlErased {
 // Erased is: the record on the hub has no entry, its bytes are not in the outbox's files
 // any more, and the log says so with the record's digest. Others of the batch stay readable.
 func TestAdversary_K07_ErasedKeysAreGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -112,6 +113,7 @@ func TestAdversary_K07_ErasedKeysAreGone(t *testing.T) {
 
 // What is still on its way is erased once it is witnessed: it may have to be sealed again.
 func TestErasureWaitsForTheWitnesses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -132,6 +134,7 @@ func TestErasureWaitsForTheWitnesses(t *testing.T) {
 }
 
 func TestEraseRefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	p := w.start(t.TempDir())
@@ -201,6 +204,7 @@ func (h *halting) publish(ctx context.Context, through hub, messages []stream.Me
 // disk at that moment: every event is said once, its record is there or its key is gone,
 // and what is erased is said once.
 func TestKilledAtEveryStepOfErasing(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{
 		"record not sent", "record not answered", "events not answered",
 		"decided", "erasing record not sent", "erasing record not answered", "erasure said and not answered", "done",
@@ -263,6 +267,7 @@ func TestKilledAtEveryStepOfErasing(t *testing.T) {
 // An envelope that no reader accepts is sealed and signed again. The keys that it was
 // sealed with are withdrawn, so that erasing the event later leaves nothing that opens.
 func TestRefusedEnvelopesLoseTheirKeys(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -300,6 +305,7 @@ func TestRefusedEnvelopesLoseTheirKeys(t *testing.T) {
 // K05: a record that has expired is not on the hub, not in the outbox, and not published
 // again, whatever is published.
 func TestAdversary_K05_ExpiredRecordIsNotPublishedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

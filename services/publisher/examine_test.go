@@ -23,6 +23,7 @@ func says(t *testing.T, config Config, name string, ok bool, word string) {
 }
 
 func TestExamineWhatWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	config := w.config(t.TempDir())
@@ -54,6 +55,7 @@ func TestExamineWhatWaits(t *testing.T) {
 
 // Somebody has the agency's key.
 func TestExamineSeesStrangeEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

@@ -136,6 +136,7 @@ func (w *world) events() uint64 {
 // A file is on the hub before the event that names it; nothing of it is in clear on any disk,
 // and once the event is witnessed nothing of it is kept here.
 func TestFileGoesBeforeItsEvent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	n := w.notary()
 	n.checkpoint(1)
@@ -218,6 +219,7 @@ func withCourier(put func(ctx context.Context, through courier, subject string, 
 
 // A link that breaks again and again costs a chunk each time, not the file.
 func TestUploadGoesOnOverABrokenLink(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	w.notary().checkpoint(1)
 	const chunks, breaks = 16, 4
@@ -247,6 +249,7 @@ func TestUploadGoesOnOverABrokenLink(t *testing.T) {
 // Killed between any two chunks, on the way in or on the way out, the publisher goes on
 // from there, and the hub has the whole file before the event.
 func TestAdversary_P01_KilledInTheMiddleOfAFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	w.notary().checkpoint(1)
 	const chunks = 12
@@ -307,6 +310,7 @@ func TestAdversary_P01_KilledInTheMiddleOfAFile(t *testing.T) {
 
 // An erased event's chunks are empty on the hub, and nothing of its file is here.
 func TestAdversary_K07_ErasedFileIsGoneFromTheHub(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	w.notary().checkpoint(1)
 	text := photograph(3 * attachment.PieceSize)
@@ -352,6 +356,7 @@ func TestAdversary_K07_ErasedFileIsGoneFromTheHub(t *testing.T) {
 }
 
 func TestFilesThatAreRefused(t *testing.T) {
+	t.Parallel()
 	p := run(t, offline(t))
 	text := photograph(attachment.PieceSize + 10)
 	for _, test := range []struct {
@@ -420,6 +425,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 
 // A report names only files that are here, whole, for its audience and class, each once.
 func TestReportNamesWhatIsHere(t *testing.T) {
+	t.Parallel()
 	p := newWorld(t).start(t.TempDir())
 	text := photograph(100)
 	a := p.hand(announce("a", text), text, len(text)).GetAttachment()
@@ -459,6 +465,7 @@ func TestReportNamesWhatIsHere(t *testing.T) {
 
 // A file that no report names is let go in time, here and on the hub.
 func TestFileThatNobodyNames(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	w.notary().checkpoint(1)
 	var late atomic.Int64

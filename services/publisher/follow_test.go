@@ -44,6 +44,7 @@ func swallow(ends ...uint64) func(*Publisher) {
 }
 
 func TestSwallowedEventsArePublishedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -66,6 +67,7 @@ func TestSwallowedEventsArePublishedAgain(t *testing.T) {
 }
 
 func TestWhatFollowsASwallowedEventIsPublishedAgainToo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -86,6 +88,7 @@ func TestWhatFollowsASwallowedEventIsPublishedAgainToo(t *testing.T) {
 }
 
 func TestSequenceThatGoesBackIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -104,6 +107,7 @@ func TestSequenceThatGoesBackIsNotBelieved(t *testing.T) {
 }
 
 func TestAdversary_L14_LeafWithAnotherAudience(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -116,6 +120,7 @@ func TestAdversary_L14_LeafWithAnotherAudience(t *testing.T) {
 }
 
 func TestAdversary_L03_OneSizeTwoRootsSeenByThePublisher(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	c := n.checkpoint(1)
@@ -132,6 +137,7 @@ func TestAdversary_L03_OneSizeTwoRootsSeenByThePublisher(t *testing.T) {
 }
 
 func TestNoiseInTheLogIsPassedOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -150,6 +156,7 @@ func TestNoiseInTheLogIsPassedOver(t *testing.T) {
 }
 
 func TestQuorumAndNoLessWitnesses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -172,6 +179,7 @@ func TestQuorumAndNoLessWitnesses(t *testing.T) {
 // The notary names another registry than the updates make: one may be withheld from
 // this publisher, which then does not know by whom and to whom it may publish.
 func TestAdversary_R05_NotarySignsAnotherRegistry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -195,6 +203,7 @@ func TestAdversary_R05_NotarySignsAnotherRegistry(t *testing.T) {
 }
 
 func TestRestartGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -225,6 +234,7 @@ func TestRestartGoesOnWhereItWas(t *testing.T) {
 // P01: killed at each step from acceptance to witnessed. A kill is played by
 // going on with the outbox as it lay on disk at that moment.
 func TestAdversary_P01_KilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"accepted", "signed", "published", "stored", "found", "witnessed"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
@@ -289,6 +299,7 @@ func TestAdversary_P01_KilledAtEveryStep(t *testing.T) {
 }
 
 func TestAdversary_P03_TwoRelaysOnOneOutbox(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	directory := t.TempDir()
 	p := w.start(directory)

@@ -11,6 +11,7 @@ import (
 // The hub stores what is published, and then nothing comes any more: first no
 // checkpoint, then no cosignature. The agency is told, and since when; it loses nothing.
 func TestAdversary_L08_FrozenLog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	w.cosign(n.checkpoint(1), "XA", "XB")
@@ -39,6 +40,7 @@ func TestAdversary_L08_FrozenLog(t *testing.T) {
 
 // Each standstill has its own words, and no words where nothing stands still.
 func TestWordsOfAFrozenLog(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		own, all   bool
 		want, also string

@@ -20,6 +20,7 @@ func keyID(t testing.TB, owner string) event.KeyID {
 // What a key signed to an address ends once, at the update that ended it, however
 // much comes later.
 func TestEnds(t *testing.T) {
+	t.Parallel()
 	log := registrytest.NewLog(t)
 	known := history{{from: 1, state: log.State}}
 	apply := func(change *registryv1.Update, signers ...string) {

@@ -175,6 +175,7 @@ func (w *world) record(id string) seal.Record {
 // What is published is sealed, to every desk of the audience and to nobody else; its
 // keys are on the hub before it is; and its plaintext is nowhere on the hub's disk.
 func TestEverySectionIsSealed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -229,6 +230,7 @@ func TestEverySectionIsSealed(t *testing.T) {
 
 // Content in clear is on the publisher's own disk until it is witnessed, and then nowhere.
 func TestContentIsGoneOnceItIsWitnessed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -254,6 +256,7 @@ func TestContentIsGoneOnceItIsWitnessed(t *testing.T) {
 // A compartment for which no reader has an opening key: nothing goes out in clear, and
 // what comes after it waits behind it.
 func TestSectionThatNobodyCouldOpenWaits(t *testing.T) {
+	t.Parallel()
 	w := worldOf(t, func(f *registryv1.Founding) { f.OpeningKeys = f.OpeningKeys[:0] })
 	n := w.notary()
 	w.change(registrytest.EnrolOpening("XB", 1, "opening XB/1"), "root XB")

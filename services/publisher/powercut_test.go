@@ -36,6 +36,7 @@ func (w *world) keepEvents() (goBack func()) {
 // knows of it but its publisher, which publishes it again: once something else is where
 // the hub had said that it lay, or while nobody says anything.
 func TestAdversary_S06_AcknowledgedTailVanished(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		stopped bool // the publisher, meanwhile
 		others  int  // messages of another agency that come first

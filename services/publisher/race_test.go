@@ -74,6 +74,7 @@ func (r resetsReader) Reset(ctx context.Context, sequence uint64) error {
 }
 
 func TestRestartReadsTheLogFromWhereItWas(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -100,6 +101,7 @@ func TestRestartReadsTheLogFromWhereItWas(t *testing.T) {
 // The lost message is a cosignature: no leaf is missing, so that nothing but the
 // stream's own sequence tells of it.
 func TestCosignatureThatDidNotArriveIsReadAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -123,6 +125,7 @@ func TestCosignatureThatDidNotArriveIsReadAgain(t *testing.T) {
 // They wait for it: compared too early, they would find nothing, and the event
 // would be published a second time.
 func TestLeavesWaitForTheAnswerThatTheyBelongTo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -163,6 +166,7 @@ func TestLeavesWaitForTheAnswerThatTheyBelongTo(t *testing.T) {
 
 // As above, but nothing comes after the lost message.
 func TestLastMessageThatDidNotArriveIsAskedForAnew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

@@ -93,6 +93,7 @@ func restarted(w *world, config Config, between ...func(*Publisher)) *running {
 
 // R06: the hub keeps a revocation from the publisher, who goes on publishing.
 func TestAdversary_R06_DelayedRevocation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -136,6 +137,7 @@ func TestAdversary_R06_DelayedRevocation(t *testing.T) {
 }
 
 func TestNothingIsSignedAgainBeforeTheEndIsWitnessed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -161,6 +163,7 @@ func TestNothingIsSignedAgainBeforeTheEndIsWitnessed(t *testing.T) {
 }
 
 func TestRotationWithNothingOnTheWay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -178,6 +181,7 @@ func TestRotationWithNothingOnTheWay(t *testing.T) {
 }
 
 func TestJoinInFlight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -209,6 +213,7 @@ func TestJoinInFlight(t *testing.T) {
 // What was published without an answer, before its address ended, is accepted: it
 // must not be said again at the new address.
 func TestUnansweredBeforeTheEndIsNotSaidTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -239,6 +244,7 @@ func TestUnansweredBeforeTheEndIsNotSaidTwice(t *testing.T) {
 }
 
 func TestSuspendedAndReinstated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -271,6 +277,7 @@ func TestSuspendedAndReinstated(t *testing.T) {
 }
 
 func TestNewAudienceGetsALane(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -284,6 +291,7 @@ func TestNewAudienceGetsALane(t *testing.T) {
 }
 
 func TestWhatTheOperatorReads(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change  func(*world)
 		says    string
@@ -322,6 +330,7 @@ func TestWhatTheOperatorReads(t *testing.T) {
 }
 
 func TestNotAdmittedAnyMore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -337,6 +346,7 @@ func TestNotAdmittedAnyMore(t *testing.T) {
 }
 
 func TestAnotherRegistryThanTheLogs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -368,6 +378,7 @@ func TestAnotherRegistryThanTheLogs(t *testing.T) {
 
 // A fourth country's publisher is there before the country is.
 func TestMemberToBe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -396,6 +407,7 @@ func TestMemberToBe(t *testing.T) {
 }
 
 func TestRetentionOfTheAudience(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestReportsBecomeWitnessedEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -39,6 +40,7 @@ func TestReportsBecomeWitnessedEvents(t *testing.T) {
 }
 
 func TestAudiencesHaveChainsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	p := w.start(t.TempDir())
@@ -54,6 +56,7 @@ func TestAudiencesHaveChainsOfTheirOwn(t *testing.T) {
 }
 
 func TestAdversary_S07_LostAnswerIsPublishedAgainAsTheSameBytes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	var calls atomic.Int32
@@ -79,6 +82,7 @@ func TestAdversary_S07_LostAnswerIsPublishedAgainAsTheSameBytes(t *testing.T) {
 }
 
 func TestBadLinkGetsSmallerParcels(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	p := w.start(t.TempDir(), withHub(func(ctx context.Context, through hub, messages []stream.Message) (uint64, error) {
@@ -96,6 +100,7 @@ func TestBadLinkGetsSmallerParcels(t *testing.T) {
 }
 
 func TestOneRefusedAudienceDoesNotHoldUpTheOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.notary().checkpoint(1)
 	p := w.start(t.TempDir(), withHub(func(ctx context.Context, through hub, messages []stream.Message) (uint64, error) {
@@ -114,6 +119,7 @@ func TestOneRefusedAudienceDoesNotHoldUpTheOthers(t *testing.T) {
 // S08: a week of publishing while the hub is away, thousands of reports and a restart
 // of the publisher among them: all of them arrive, in order, once, and are witnessed.
 func TestAdversary_S08_HubAwayThenBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -148,6 +154,7 @@ func TestAdversary_S08_HubAwayThenBack(t *testing.T) {
 }
 
 func TestNothingIsPublishedToAnotherLog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	p := w.start(t.TempDir())

@@ -49,6 +49,7 @@ func (w *world) releasable(id string) *publisherv1.ReleasedEvent {
 // What was said to XA and XB is released to XC, by way of an audience that XC reads; an
 // erasure afterwards reaches the release too.
 func TestReleaseGivesSectionsToOneMoreCountry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -97,6 +98,7 @@ func TestReleaseGivesSectionsToOneMoreCountry(t *testing.T) {
 
 // K06: who releases is its originator, what the log has, with keys that it commits to.
 func TestAdversary_K06_ReleaseThatIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

@@ -66,6 +66,7 @@ func (w *world) log(sequences uint64) []stream.Message {
 // What the cursor points at is another message now, and all that the log says is
 // there: it is read again, once, and the publisher goes on.
 func TestLogStreamThatWasMadeAnewIsReadAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -90,6 +91,7 @@ func TestLogStreamThatWasMadeAnewIsReadAgain(t *testing.T) {
 // The log stream ends before what was read of it: nothing is published, and the
 // status says so, until it is as long again.
 func TestAdversary_L02_LogStreamThatEndsBeforeWhatWasRead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

@@ -76,6 +76,7 @@ func (j judged) mine(t testing.TB, promised []*publisherv1.Accepted) {
 // R06: somebody has the key and says something before the revocation. The report that
 // the agency made meanwhile is not lost, and the agency speaks on with another key.
 func TestAdversary_R06_StolenKeySaysSomethingBetween(t *testing.T) {
+	t.Parallel()
 	for _, when := range []string{"before it is signed", "while it is on its way"} {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
@@ -156,6 +157,7 @@ func (j judged) checkCodes(t testing.TB, refusals map[verdict.Code]int) {
 
 // R06: a thief that every reader refuses has the key all the same.
 func TestAdversary_R06_StolenKeyIsNoticedFromWhatIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -172,6 +174,7 @@ func TestAdversary_R06_StolenKeyIsNoticedFromWhatIsRefused(t *testing.T) {
 
 // P02: an outbox is restored from a copy that is older than what was said since.
 func TestAdversary_P02_RestoredFromAnOldBackup(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -216,6 +219,7 @@ func TestAdversary_P02_RestoredFromAnOldBackup(t *testing.T) {
 // P02: the backup was made of reports that were accepted, and signed, since then
 // published by the outbox that was lost. They are not published again.
 func TestAdversary_P02_BackupOfReportsThatWerePublishedSince(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	directory := t.TempDir()
@@ -242,6 +246,7 @@ func TestAdversary_P02_BackupOfReportsThatWerePublishedSince(t *testing.T) {
 
 // P02: the disk was lost, and there is no backup.
 func TestAdversary_P02_NewOutboxOfAnAgencyThatHasSpoken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

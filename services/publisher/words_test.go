@@ -11,6 +11,7 @@ import (
 )
 
 func TestEveryPatternHasItsWords(t *testing.T) {
+	t.Parallel()
 	used := map[string]bool{}
 	patterns((&publisherv1.PublishRequest{}).ProtoReflect().Descriptor(), map[protoreflect.FullName]bool{}, func(field protoreflect.FieldDescriptor, pattern string) {
 		used[pattern] = true
