@@ -14,6 +14,7 @@ import (
 // The desk is killed between the end of an event's keys and the view without it. The first page
 // that is asked for after the next start, before anything is folded again, shows nothing of it.
 func TestAdversary_D01_KilledBeforeTheViewIsWithoutTheContent(t *testing.T) {
+	t.Parallel()
 	for how, c := range map[string]struct {
 		step   string                                        // at which it is killed
 		left   func(t *testing.T, directory string)          // done to its files after that

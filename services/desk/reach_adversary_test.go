@@ -169,6 +169,7 @@ func (h *house) recordsFor(country string) map[string][]byte {
 // K07: what was released and then erased is nowhere at its recipient, by the log alone, though the hub never
 // shows it the record without the event, and goes on showing the one before, there and at another address.
 func TestAdversary_K07_ReleasedThenErased(t *testing.T) {
+	t.Parallel()
 	o, directory := newOffice(t), t.TempDir()
 	const planted = "planted words that are released and erased"
 	id, index := o.reports(planted)
@@ -212,6 +213,7 @@ func TestAdversary_K07_ReleasedThenErased(t *testing.T) {
 // K08: one recall at the console reaches who reads the event and whom it was released to. Each is asked once,
 // where it reads; each is named, as late or as confirmed, at the originator's desk.
 func TestAdversary_K08_RecallReachesWhomItWasReleasedTo(t *testing.T) {
+	t.Parallel()
 	o, directory := newOffice(t), t.TempDir()
 	const planted = "planted words that are released and recalled"
 	id, index := o.reports(planted)

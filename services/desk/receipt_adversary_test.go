@@ -54,6 +54,7 @@ func TestAdversary_K08_RefusedReceiptHoldsUpNoOther(t *testing.T) {
 // K08: an agency recalls for a purpose, and with a retention class, that the audience does not have. The
 // answers are such as a publisher takes.
 func TestAdversary_K08_ReceiptIsOneThatCanBeSaid(t *testing.T) {
+	t.Parallel()
 	audience := registry.Audience{ID: "region", Purposes: []string{"rescue", "relief"}, Retention: []string{"case", "log"}}
 	for name, c := range map[string]struct {
 		audience           registry.Audience

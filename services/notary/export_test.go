@@ -37,13 +37,13 @@ func TestHoldingReachesWhatWasPublished(t *testing.T) {
 	h := keepHouse(t)
 	h.notarise()
 	h.say(3, 100, "said")
-	h.signed(4)
+	h.shelvedToRunning(4)
 	must(t, h.stop())
 	tiles, older := filepath.Join(h.directory, "tiles"), filepath.Join(t.TempDir(), "tiles")
 	must(t, os.CopyFS(older, os.DirFS(tiles)))
 	h.notarise()
 	h.say(3, 100, "said")
-	h.signed(7)
+	h.shelvedToRunning(7) // published first, and noted here after it
 	must(t, h.stop())
 	for _, c := range []struct {
 		name string
@@ -59,7 +59,7 @@ func TestHoldingReachesWhatWasPublished(t *testing.T) {
 	}
 	h.notarise() // keeps it again
 	h.say(1, 100, "said")
-	h.signed(8)
+	h.shelvedToRunning(8)
 	must(t, h.stop())
 	must(t, os.RemoveAll(tiles))
 	if got := h.handed(); got != 8 {

@@ -196,6 +196,7 @@ func (h *house) followTo(size uint64) *translog.Follower {
 				h.t.Fatalf("message %d of the log: %v", m.Sequence, err)
 			}
 		}
+		must(h.t, reader.Ack()) // else the hub sends them again while this waits
 	}
 	return follower
 }

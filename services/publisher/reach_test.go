@@ -60,6 +60,7 @@ func releasedIn(s *caseworkv1.CaseSection) []string {
 // K07: whoever an event was released to is told in the log that it was erased, also where the
 // publisher is killed between the two times that it says so.
 func TestAdversary_K07_ErasureIsSaidWhereItWasReleased(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"", "erasing record not answered", "erasure said and not answered"} {
 		t.Run("killed at "+step, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +110,7 @@ func TestAdversary_K07_ErasureIsSaidWhereItWasReleased(t *testing.T) {
 // K06: what was erased is released to nobody, and a release that was decided and not said yet
 // names nothing that was erased meanwhile.
 func TestAdversary_K06_ReleaseAfterTheErasure(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -152,6 +154,7 @@ func TestAdversary_K06_ReleaseAfterTheErasure(t *testing.T) {
 // Of one batch and country there is one record of a release, wherever the releases are announced: its
 // revisions rise, so that its recipient knows an old one by itself. It moves where the recipient reads it no more.
 func TestReleaseKeepsItsPlace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -208,6 +211,7 @@ func recall(key string, ids ...string) *caseworkv1.Report {
 
 // K08: one recall reaches all who were given the event, those of a release too; and nothing of it is released any more.
 func TestAdversary_K08_RecallIsSaidWhereItWasReleased(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
@@ -251,6 +255,7 @@ func TestAdversary_K08_RecallIsSaidWhereItWasReleased(t *testing.T) {
 
 // A recall comes between a release and its notice: nobody is told of the release any more, so nobody is asked.
 func TestAdversary_K06_ReleaseThatIsRecalledBeforeItIsSaid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)

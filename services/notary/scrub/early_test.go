@@ -61,3 +61,19 @@ func TestAdversary_S01_HubThatEndsTheRoundEarly(t *testing.T) {
 		found(t, directory)
 	})
 }
+
+// The stream is deleted between two looks, in the middle of a round. The broker answers
+// nothing about a consumer that went with it; that the stream is missing is found all the same.
+func TestAdversary_S02_StreamDeletedInTheMiddleOfARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, directory := newWorld(t, 1000), t.TempDir()
+		w.mute = func(sequence uint64) bool {
+			if sequence == 500 {
+				w.messages, w.standing[stream.Events] = nil, stream.Standing{Missing: true}
+			}
+			return w.messages == nil
+		}
+		rounds(t, w.scrubber(directory), time.Minute)
+		found(t, directory, Finding{Code: Weakened}, Finding{Code: Regressed, From: 0, To: 1000})
+	})
+}

@@ -119,7 +119,7 @@ func (r *round) run(ctx context.Context) error {
 }
 
 // reset asks for the message at r.at.
-func (r *round) reset(ctx context.Context) error { return r.s.reader.Reset(ctx, r.at+1) }
+func (r *round) reset(ctx context.Context) error { return r.s.reset(ctx, r.at) }
 
 // portion is how many messages are read at once: a quarter of what a second may
 // have, by count and by size.

@@ -186,11 +186,22 @@ func (s *Scrubber) fetch(ctx context.Context, limit int) ([]stream.Message, erro
 	return messages, s.reader.Ack()
 }
 
+// resetWithin is how long the hub may take to put the reader at another place: several times what it
+// takes a slow one. Of a stream that is no more it never answers, and Look has to say so.
+const resetWithin = 10 * time.Second
+
+// reset asks for the message at an index.
+func (s *Scrubber) reset(ctx context.Context, index uint64) error {
+	bounded, cancel := context.WithTimeout(ctx, resetWithin)
+	defer cancel()
+	return s.reader.Reset(bounded, index+1)
+}
+
 // probe asks for the message at an index, or where the hub passes over it the next
 // one that it shows. ok is false where nothing came.
 func (s *Scrubber) probe(ctx context.Context, index uint64) (m stream.Message, ok bool, err error) {
 	for range 3 {
-		if err := s.reader.Reset(ctx, index+1); err != nil {
+		if err := s.reset(ctx, index); err != nil {
 			return m, false, err
 		}
 		messages, err := s.fetch(ctx, 1)

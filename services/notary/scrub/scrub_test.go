@@ -125,7 +125,12 @@ func (w *world) Standing(_ context.Context, name string) (stream.Standing, error
 	return standing, w.gone()
 }
 
-func (w *world) Reset(_ context.Context, sequence uint64) error {
+// Reset of a consumer whose stream is no more is not answered, and asked again until ctx ends.
+func (w *world) Reset(ctx context.Context, sequence uint64) error {
+	if w.standing[stream.Events].Missing {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	w.next = sequence
 	return w.gone()
 }
