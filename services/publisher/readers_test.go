@@ -48,6 +48,7 @@ func (w *world) awaits(n *notary, change func(), reports func(*running)) *runnin
 // R06: while the hub is away an opening key is revoked, another rotated, and a country leaves the audience, and
 // what was accepted is sealed to all of them. It goes out with no wrap to a revoked key or to who has left.
 func TestAdversary_R06_OpeningKeyRevokedWhileTheOutboxWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	var id string
@@ -78,6 +79,7 @@ func TestAdversary_R06_OpeningKeyRevokedWhileTheOutboxWaits(t *testing.T) {
 // Where a section would be left that nobody could open, nothing goes out. With another key of its
 // agency's it is sealed anew.
 func TestWhatNobodyCouldOpenAnyMoreWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	var id string
