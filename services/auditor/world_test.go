@@ -32,7 +32,7 @@ import (
 	"github.com/tripoint/tripoint/services/notary"
 )
 
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 var (
 	police = event.Chain{Country: "XA", Agency: "police", Audience: "region"}

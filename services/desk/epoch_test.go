@@ -295,8 +295,7 @@ func TestAnEventIsLostForGood(t *testing.T) {
 	}
 	// border's later events are a gap for this desk, as for everybody who has not the lost one.
 	next := w.say(border)
-	d.has(next)
-	same(t, "verdict on what follows the lost one", verdict.Gap, d.verdicts()[next])
+	until(t, "what follows the lost one is a gap", func() bool { return d.verdicts()[next] == verdict.Gap })
 }
 
 // The hub says of messages that are still to come that they are lost, and withholds

@@ -278,6 +278,7 @@ func TestSuspendedAndReinstated(t *testing.T) {
 	size := w.notarise().Size
 	d.standsAs("XC is suspended since index 2", "a reason made up for a test", "cosigns nothing", "The roots of 2 of the members XA, XB can reinstate it")
 	until(t, "the log is followed", func() bool { return d.Status().LogSize == size })
+	until(t, "the desk's log says it", func() bool { return said.count("XC is suspended since index 2") > 0 })
 	same(t, "lines of the desk's log", 1, said.count("XC is suspended since index 2"))
 	d = w.again(d)
 	d.standsAs("suspended since")

@@ -18,7 +18,7 @@ import (
 	"github.com/tripoint/tripoint/services/hub"
 )
 
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 // world is a hub and the registry as this test knows it.
 type world struct {

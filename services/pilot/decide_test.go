@@ -50,7 +50,7 @@ func inText(page string) string {
 // comesToSee waits until a page says something; a page that is being folded again, or is not there yet, says nothing.
 func (r *reader) comesToSee(path, text string) {
 	r.t.Helper()
-	ticker, deadline := time.NewTicker(50*time.Millisecond), time.After(30*time.Second)
+	ticker, deadline := time.NewTicker(50*time.Millisecond), time.After(2*time.Minute)
 	defer ticker.Stop()
 	for {
 		response, err := r.client.Get(r.url + path)

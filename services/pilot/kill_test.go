@@ -3,8 +3,6 @@ package pilot_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -40,7 +38,8 @@ func TestAdversary_P01_KilledAtAnyMoment(t *testing.T) {
 		runAndKill(t, binary, data, round%2 == 1, alive, client)
 	}
 	t.Logf("%d reports were answered before a kill", len(client.accepted))
-	summary := once(t, binary, data)
+	var summary audit.Summary
+	play(t, data, func(ctx context.Context, p *pilot.Pilot) { summary = summaryOf(t, ctx, p) }) // however long it takes to settle
 	if len(summary.Findings) != 0 || summary.Refused != 0 || summary.WitnessedSize != summary.LogSize {
 		t.Errorf("after %d kills: %d findings, %d refused, %d of %d witnessed: %v",
 			kills, len(summary.Findings), summary.Refused, summary.WitnessedSize, summary.LogSize, summary.Findings)
@@ -158,24 +157,6 @@ func report(key string) *caseworkv1.Report {
 			}},
 		},
 	}
-}
-
-func once(t *testing.T, binary, data string) audit.Summary {
-	t.Helper()
-	command := exec.Command(binary, "pilot", "--data", data, "--once", "--output", "json")
-	out, err := command.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("pilot --once: %v\n%s\n%s", err, out, failed.Stderr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var summary audit.Summary
-	if err := json.Unmarshal(out, &summary); err != nil {
-		t.Fatal(err)
-	}
-	return summary
 }
 
 // storedEvents reads the identifiers of all events in the hub's stream.
