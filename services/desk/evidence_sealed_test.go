@@ -13,6 +13,7 @@ import (
 
 // A desk opens to a court what it has the keys of, as long as it has them.
 func TestEvidenceOpensWhatTheDeskCan(t *testing.T) {
+	t.Parallel()
 	const theCase, protection = eventv1.Compartment_COMPARTMENT_CASE, eventv1.Compartment_COMPARTMENT_PROTECTION
 	w := newWorld(t)
 	directory, keys := t.TempDir(), registrytest.OpeningsOf("XC", uint32(theCase))

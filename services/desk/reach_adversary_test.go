@@ -290,6 +290,7 @@ func (o *office) hands(key string, text []byte) *caseworkv1.Attachment {
 // K07: what is released has its files, which its recipient fetches where the release was announced; once it is
 // erased they are gone at both addresses, and at the desks.
 func TestAdversary_K07_FilesOfWhatWasReleased(t *testing.T) {
+	t.Parallel()
 	o, directory := newOffice(t), t.TempDir()
 	text := photograph(3*attachment.PieceSize + 99)
 	a, other := o.hands("a", text), o.hands("b", text)

@@ -46,6 +46,7 @@ func (w *world) chunksAt(address string, a *caseworkv1.Attachment) (whole, empty
 // A file of a section that is released is at the address of the release before that is said, each chunk sent once,
 // also where the publisher is killed on the way. What is in other sections stays where it was.
 func TestAdversary_P01_KilledWhileAFileIsReleased(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	n := w.notary()
 	n.checkpoint(1)
@@ -143,6 +144,7 @@ func (w *world) fetchedAt(address string, a *caseworkv1.Attachment) ([]byte, err
 
 // K07: an erasure that comes while a file is brought to a release leaves nothing of it there, and nothing is said of the release.
 func TestAdversary_K07_ErasedWhileItsFileIsReleased(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withFiles()
 	n := w.notary()
 	n.checkpoint(1)
@@ -192,6 +194,7 @@ func TestAdversary_K07_ErasedWhileItsFileIsReleased(t *testing.T) {
 
 // What the hub has lost of a file, or gives otherwise, holds up no release.
 func TestReleaseGoesOnWithoutALostFile(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(w *world, subject string) error{
 		"lost": func(w *world, subject string) error {
 			files, err := w.hub.js.Stream(patient(w.t), stream.Files)

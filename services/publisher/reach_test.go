@@ -300,6 +300,7 @@ func TestAdversary_K06_ReleaseThatIsRecalledBeforeItIsSaid(t *testing.T) {
 
 // A recall in another audience is for a purpose and of a class that this one has.
 func TestRecallInAnotherAudience(t *testing.T) {
+	t.Parallel()
 	founding := registrytest.Founding()
 	founding.RetentionClasses = append(founding.RetentionClasses, &registryv1.RetentionClass{Retention: "brief", Days: 30}, &registryv1.RetentionClass{Retention: "short", Days: 60})
 	founding.Audiences = append(founding.Audiences, &registryv1.Audience{Audience: "other", Members: []string{"XA", "XB"}, Purposes: []string{"statistics", "audit"}, RetentionClasses: []string{"brief", "short"}})

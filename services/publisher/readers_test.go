@@ -111,6 +111,7 @@ func TestWhatNobodyCouldOpenAnyMoreWaits(t *testing.T) {
 // A release is decided while the hub is away, and its recipient's opening key is revoked meanwhile: it goes
 // to nobody, nothing is said of it, and it holds up nothing else. Decided again, it goes to the new key.
 func TestAdversary_R06_ReleaseToARevokedOpeningKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	n := w.notary()
 	n.checkpoint(1)
