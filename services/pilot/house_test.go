@@ -86,7 +86,7 @@ func (h *house) with(parties []string, story func(ctx context.Context, h *house)
 			roles = append(roles, h.desk(party))
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(h.patience, time.Minute))
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(h.patience, 3*time.Minute))
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- daemon.Run(ctx, roles...) }()

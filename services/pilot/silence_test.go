@@ -277,8 +277,8 @@ func spellings(key []byte) []string {
 // no key: with the link cut, keys that do not fit, records and events that are rubbish, requests that are refused, erasures, recalls,
 // and a view that is built anew.
 func TestAdversary_K04_OperatorsAreToldNothingOfContent(t *testing.T) {
-	data, said, bridge := t.TempDir(), &heard{}, &drawbridge{}
-	play(t, data, func(context.Context, *pilot.Pilot) {})
+	t.Parallel()
+	data, said, bridge := played(t), &heard{}, &drawbridge{}
 	h := houseOf(t, data)
 	h.log, h.way = slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})), bridge.to(t)
 	opening, err := keyfile.LoadOpenings(filepath.Join(data, "desks", "MM", "opening"), keyfile.Unsealed)
