@@ -36,7 +36,7 @@ type house struct {
 	log      *slog.Logger                 // of all roles; nil: silent
 	way      func(url string) string      // to the hub; nil: straight
 	open     map[string][]hpke.PrivateKey // desks' opening keys
-	patience time.Duration                // of a story; 0: a minute
+	patience time.Duration                // of a story; 0: three minutes
 
 	hub      *hub.Hub
 	desks    map[string]*desk.Desk

@@ -161,14 +161,14 @@ func controls(t *testing.T, data string, at *officer) {
 	if first, again := does("erase", erased), does("erase", erased); first["event_id"] != erased.String() || first["repeated"] != false || again["repeated"] != true {
 		t.Errorf("erase said %v, and again %v", first, again)
 	}
-	at.comesToSee(page(erased), "case sealed: its agency has erased the key", "CN", "MM", "TH")
+	at.comesToSee(page(erased), ": its agency has erased the key", "CN", "MM", "TH")
 
 	say := []string{"--audience", "region", "--retention", "case", "--purpose", "rescue"}
 	recall := append([]string{"--id", "R-1", "--deadline", time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, say...)
 	if first, again := does("recall", recalled, recall...), does("recall", recalled, recall...); first["event_id"] == nil || first["event_id"] != again["event_id"] {
 		t.Errorf("recall said %v, and again %v", first, again)
 	}
-	at.comesToSee(page(recalled), "case sealed: its agency has recalled it", "CN", "MM")
+	at.comesToSee(page(recalled), ": its agency has recalled it", "CN", "MM")
 	at.comesToSee("/protection/recalls", "MM: confirmed", "TH")
 	at.comesToSee("/protection/recalls", "CN: confirmed", "TH")
 
