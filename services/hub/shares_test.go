@@ -38,8 +38,8 @@ func shared(t *testing.T, directory string, shares hub.Shares) (*hub.Hub, func()
 	return h, stop
 }
 
-// fills stores chunks until one is refused, and says why, and which the others were.
-func fills(t *testing.T, conn *stream.Conn, prefix string, size int) (why error, stored []string) {
+// fills stores chunks until one is refused, and says which they were, and why.
+func fills(t *testing.T, conn *stream.Conn, prefix string, size int) (stored []string, why error) {
 	t.Helper()
 	for n := range 1000 {
 		subject := fmt.Sprintf("%s.%d", prefix, n)
@@ -50,7 +50,7 @@ func fills(t *testing.T, conn *stream.Conn, prefix string, size int) (why error,
 			err = conn.PutChunk(t.Context(), subject, planted(size), time.Hour)
 		}
 		if err != nil {
-			return err, stored
+			return stored, err
 		}
 		stored = append(stored, subject)
 	}
@@ -70,7 +70,7 @@ func TestAdversary_T08_AgencyThatFillsTheHub(t *testing.T) {
 			directory := t.TempDir()
 			h, stop := shared(t, directory, small)
 			police, border := dial(t, h, stream.PublisherUser("XA", "police")), dial(t, h, stream.PublisherUser("XB", "border"))
-			why, stored := fills(t, police, prefix+".region.XA.police", 100<<10)
+			stored, why := fills(t, police, prefix+".region.XA.police", 100<<10)
 			if len(stored) < 9 || len(stored) > 12 || !strings.Contains(why.Error(), "XA/police has used up its share of this hub, 1 MiB of") {
 				t.Fatalf("%d messages, then: %v", len(stored), why)
 			}
@@ -137,11 +137,11 @@ func refusedRows(t *testing.T, directory string) (rows int) {
 func TestAdversary_T08_CountryOfManyAgencies(t *testing.T) {
 	t.Parallel()
 	h, _ := shared(t, t.TempDir(), small)
-	why, stored := fills(t, dial(t, h, stream.PublisherUser("XB", "police")), "file.region.XB.police", 100<<10)
+	stored, why := fills(t, dial(t, h, stream.PublisherUser("XB", "police")), "file.region.XB.police", 100<<10)
 	if len(stored) < 9 || !strings.Contains(why.Error(), "XB/police") {
 		t.Fatalf("%d chunks, then: %v", len(stored), why)
 	}
-	why, stored = fills(t, dial(t, h, stream.PublisherUser("XB", "border")), "file.region.XB.border", 100<<10)
+	stored, why = fills(t, dial(t, h, stream.PublisherUser("XB", "border")), "file.region.XB.border", 100<<10)
 	if len(stored) < 4 || len(stored) > 7 || !strings.Contains(why.Error(), "XB has used up its share") {
 		t.Fatalf("%d chunks, then: %v", len(stored), why)
 	}
