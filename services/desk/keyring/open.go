@@ -5,6 +5,7 @@ import (
 	"crypto/hpke"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -225,22 +226,29 @@ func (r *Ring) pieces(ctx context.Context, h held, id event.ID) ([]seal.Grant, e
 	return grants, rows.Err()
 }
 
+// earliest is a time that was over when this was written: a clock before it is not set yet. What is
+// folded then was folded first at unknown, until the clock is set.
+const (
+	earliest = 1_577_836_800 // 2020, seconds since 1970
+	unknown  = math.MaxInt64
+)
+
 // Note keeps in mind of which batches events were opened since the last Note, and when that was
 // first. It comes before the view is committed: what changes of them afterwards makes the view
-// stale. A clock that went back counts as one that stands: a machine that starts in 1970
-// would else end, once its clock is right, all that it folded before.
+// stale. A clock that went back counts as one that stands, and one in 1970 as none: a machine that
+// starts there would else end, once its clock is right, all that it folded before.
 func (o *Opener) Note(ctx context.Context, now time.Time) error {
 	if len(o.folded) == 0 {
 		return nil
 	}
 	err := o.ring.write(ctx, func(tx *sql.Tx) error {
 		c := &change{ctx: ctx, tx: tx, country: o.ring.country}
-		var clock int64
-		if err := tx.QueryRowContext(ctx, "UPDATE place SET clock = max(clock, $1) RETURNING clock", now.Unix()).Scan(&clock); err != nil {
+		folded, err := c.clock(now)
+		if err != nil {
 			return err
 		}
 		for batch, as := range o.folded {
-			if err := c.note(batch, as, clock); err != nil {
+			if err := c.note(batch, as, folded); err != nil {
 				return err
 			}
 		}
@@ -253,12 +261,28 @@ func (o *Opener) Note(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// clock is the latest time that this desk's clock has shown; unknown where it was never set.
+func (c *change) clock(now time.Time) (int64, error) {
+	var before, clock int64
+	if err := c.tx.QueryRowContext(c.ctx, "SELECT clock, max(clock, $1) FROM place", now.Unix()).Scan(&before, &clock); err != nil {
+		return 0, err
+	}
+	if clock < earliest {
+		return unknown, nil
+	}
+	if _, err := c.exec("UPDATE place SET clock = $1", clock); err != nil || before >= earliest {
+		return clock, err
+	}
+	_, err := c.exec("UPDATE batches SET folded = $1 WHERE folded = $2", clock, int64(unknown))
+	return clock, err
+}
+
 // note makes the view stale where the batch's records have changed since they were read: a
 // fold beside this one may have taken them in.
-func (c *change) note(batch event.Digest, as opened, clock int64) error {
+func (c *change) note(batch event.Digest, as opened, folded int64) error {
 	if _, err := c.exec(`
 		INSERT INTO batches (batch, recorded, folded) VALUES ($1, $2, $3)
-		ON CONFLICT (batch) DO UPDATE SET recorded = max(recorded, excluded.recorded)`, batch[:], as.recorded.Unix(), clock); err != nil {
+		ON CONFLICT (batch) DO UPDATE SET recorded = max(recorded, excluded.recorded)`, batch[:], as.recorded.Unix(), folded); err != nil {
 		return err
 	}
 	now, err := recordsOf(c.ctx, c.tx, c.country, batch)

@@ -15,10 +15,11 @@ func TestContentLivesFromWhenItWasFirstFolded(t *testing.T) {
 		days    int         // that it lives from start on
 		classes map[string]uint32
 	}{
-		"folded once":              {"case", []time.Time{start, start}, 365, map[string]uint32{"case": 365, "log": 3650}},
-		"folded again":             {"case", []time.Time{start, start, start.AddDate(0, 6, 0)}, 365, map[string]uint32{"case": 365, "log": 3650}},
-		"a clock that was in 1970": {"case", []time.Time{start, time.Unix(0, 0), start}, 365, map[string]uint32{"case": 365, "log": 3650}},
-		"a class that is unknown":  {"forever", []time.Time{start, start}, 30, map[string]uint32{"case": 365, "short": 30}},
+		"folded once":                {"case", []time.Time{start, start}, 365, map[string]uint32{"case": 365, "log": 3650}},
+		"folded again":               {"case", []time.Time{start, start, start.AddDate(0, 6, 0)}, 365, map[string]uint32{"case": 365, "log": 3650}},
+		"a clock that was in 1970":   {"case", []time.Time{start, time.Unix(0, 0), start}, 365, map[string]uint32{"case": 365, "log": 3650}},
+		"a clock that began in 1970": {"case", []time.Time{time.Unix(3, 0), time.Unix(5, 0), start}, 365, map[string]uint32{"case": 365, "log": 3650}},
+		"a class that is unknown":    {"forever", []time.Time{start, start}, 30, map[string]uint32{"case": 365, "short": 30}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -58,7 +58,7 @@ CREATE TABLE pieces (
 CREATE TABLE batches (
     batch    BLOB    NOT NULL PRIMARY KEY,
     recorded INTEGER NOT NULL, -- when the newest event of it was recorded, by its publisher's clock
-    folded   INTEGER NOT NULL  -- when the first one was folded here, by this desk's clock; it stays over all later folds
+    folded   INTEGER NOT NULL  -- when the first one was folded here, by this desk's clock; it stays over all later folds. 2^63-1: that was not set yet
 ) STRICT, WITHOUT ROWID;
 
 -- concealed are events that have lost content which a view may still hold: no page shows
