@@ -34,8 +34,7 @@ func TestKilledAtEveryStepOfSigningAgain(t *testing.T) {
 			t.Run(what+" "+step, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
-				n := w.notary()
-				directory := t.TempDir()
+				n, directory := w.notary(), t.TempDir()
 				n.checkpoint(1)
 				config := w.config(directory)
 				config.NextKey = registrytest.Key("next publisher XA/police")
