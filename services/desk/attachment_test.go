@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tripoint/tripoint/internal/link"
 	"github.com/tripoint/tripoint/pkg/attachment"
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/stream"
@@ -283,53 +283,6 @@ func TestAdversary_K07_AttachmentsEndWithTheirEvent(t *testing.T) {
 	}
 }
 
-// slowRoad leads to the hub, and breaks each time that so many bytes more have come down.
-func slowRoad(t testing.TB, target string, each, breaks int) (address string, down func() int) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { listener.Close() })
-	var mu sync.Mutex
-	total := 0
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			hub, err := net.Dial("tcp", target)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() { _, _ = io.Copy(hub, client); hub.Close(); client.Close() }()
-			go func() {
-				defer client.Close()
-				defer hub.Close()
-				buffer := make([]byte, 16<<10)
-				for {
-					n, err := hub.Read(buffer)
-					if err != nil {
-						return
-					}
-					mu.Lock()
-					before := total / each
-					total += n
-					broken := total/each != before && total/each <= breaks
-					mu.Unlock()
-					if broken {
-						return
-					}
-					if _, err := client.Write(buffer[:n]); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return listener.Addr().String(), func() int { mu.Lock(); defer mu.Unlock(); return total }
-}
-
 // A link that breaks again and again costs a chunk each time: what has come is kept, and asked for once.
 func TestDownloadGoesOnOverABrokenLink(t *testing.T) {
 	t.Parallel()
@@ -338,11 +291,11 @@ func TestDownloadGoesOnOverABrokenLink(t *testing.T) {
 	text := photograph(pieces * attachment.PieceSize)
 	a, chunks := closes(t, "a.jpg", text)
 	w.stores(police, a, chunks)
-	road, down := slowRoad(t, strings.TrimPrefix(w.url, "nats://"), len(text)/(breaks+1), breaks)
-	d := w.desk("XB", opening(), func(c *Config) { c.Stream.URL = "nats://" + road })
+	road := link.Down(t, strings.TrimPrefix(w.url, "nats://"), len(text)/(breaks+1), breaks)
+	d := w.desk("XB", opening(), func(c *Config) { c.Stream.URL = "nats://" + road.Address() })
 	b := w.tells(police, w.siteWith("S-1", a))
 	d.shows(b.places[0], "")
-	before, broken := down(), 0
+	before, broken := road.Passed(), 0
 	var got []byte
 	until(t, "the whole file has come", func() bool {
 		file := d.attachments(b.places[0])[0].Open(t.Context())
@@ -361,10 +314,10 @@ func TestDownloadGoesOnOverABrokenLink(t *testing.T) {
 	if !bytes.Equal(got, text) || broken < breaks-1 {
 		t.Errorf("%d bytes of %d, broken %d times", len(got), len(text), broken)
 	}
-	if came, most := down()-before, len(text)+(breaks+1)*attachment.ChunkSize+300_000; came > most {
+	if came, most := road.Passed()-before, len(text)+(breaks+1)*attachment.ChunkSize+300_000; came > most {
 		t.Errorf("%d bytes came down for %d, want at most %d", came, len(text), most)
 	}
-	t.Logf("%d bytes came down over a link that broke %d times, for a file of %d", down()-before, breaks, len(text))
+	t.Logf("%d bytes came down over a link that broke %d times, for a file of %d", road.Passed()-before, breaks, len(text))
 }
 
 // With everybody's own credentials: an agency's publisher stores, a desk of its audience reads.

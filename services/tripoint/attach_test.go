@@ -3,68 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
+	"github.com/tripoint/tripoint/internal/link"
 	"github.com/tripoint/tripoint/pkg/attachment"
 	"github.com/tripoint/tripoint/pkg/registry/registrytest"
 	"github.com/tripoint/tripoint/pkg/stream"
 	publisherv1 "github.com/tripoint/tripoint/proto/tripoint/publisher/v1"
 	"github.com/tripoint/tripoint/services/publisher"
 )
-
-// faultyLine leads to target and breaks each time that so many bytes more have gone up; sent is how many have.
-func faultyLine(t *testing.T, target string, each, breaks int) (url string, sent func() int) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	var mu sync.Mutex
-	total := 0
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", target)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() { _, _ = io.Copy(client, server); client.Close(); server.Close() }()
-			go func() {
-				defer client.Close()
-				defer server.Close()
-				buffer := make([]byte, 32<<10)
-				for {
-					n, err := client.Read(buffer)
-					if err != nil {
-						return
-					}
-					mu.Lock()
-					before := total / each
-					total += n
-					broken := total/each != before && total/each <= breaks
-					mu.Unlock()
-					if broken {
-						return
-					}
-					if _, err := server.Write(buffer[:n]); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return "http://" + listener.Addr().String(), func() int { mu.Lock(); defer mu.Unlock(); return total }
-}
 
 // An agency's file reaches its publisher over a line that breaks, in little more than its size; given again it is there.
 func TestAttachGoesOnOverABrokenLine(t *testing.T) {
@@ -100,7 +49,8 @@ func TestAttachGoesOnOverABrokenLine(t *testing.T) {
 		t.Fatalf("%v, %v", request, err)
 	}
 	const breaks = 3
-	url, sent := faultyLine(t, p.URL()[len("http://"):], 2_500_000, breaks)
+	line := link.Up(t, p.URL()[len("http://"):], 2_500_000, breaks)
+	url, sent := "http://"+line.Address(), line.Passed
 	state, err := handOver(t.Context(), publisher.NewFileClient(url, "a token for tests"), request, file)
 	if err != nil {
 		t.Fatal(err)
