@@ -23,6 +23,9 @@ func (e *Unreleasable) Error() string { return fmt.Sprintf("event %s %s", e.ID, 
 // transaction, so that no release is said after what takes it back. sequence is 0
 // where the event is not of this outbox.
 func releasable(ctx context.Context, from rowReader, id event.ID) (sequence int64, err error) {
+	if id == (event.ID{}) {
+		return 0, nil // nothing is released
+	}
 	var erased, recalled bool
 	err = from.QueryRowContext(ctx, `SELECT sequence, EXISTS (SELECT 1 FROM erasures e WHERE e.sequence = a.sequence),
 		EXISTS (SELECT 1 FROM recalled r WHERE r.sequence = a.sequence) FROM accepted a WHERE event_id = $1`, id[:]).Scan(&sequence, &erased, &recalled)
