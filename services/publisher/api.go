@@ -75,6 +75,9 @@ type api struct{ p *Publisher }
 
 // Publish accepts all reports of a request or none.
 func (a api) Publish(ctx context.Context, request *publisherv1.PublishRequest) (*publisherv1.PublishResponse, error) {
+	if err := a.p.check.keys(request); err != nil {
+		return nil, err
+	}
 	reports, err := a.p.check.reports(request)
 	if err != nil {
 		return nil, err

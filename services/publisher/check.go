@@ -84,6 +84,24 @@ func (c *checker) reports(request *publisherv1.PublishRequest) ([]outbox.Report,
 	return reports, nil
 }
 
+// ownKeys begins the idempotency keys of what the publisher says by itself: erasures, releases, and recalls elsewhere.
+// Somebody who had used one up before would keep that from ever being said.
+const ownKeys = "tripoint "
+
+// keys refuses reports that come in under the publisher's own keys.
+func (c *checker) keys(request *publisherv1.PublishRequest) error {
+	f := &faults{}
+	for i, report := range request.GetReports() {
+		if strings.HasPrefix(report.GetIdempotencyKey(), ownKeys) {
+			f.add("report.own_key", fmt.Sprintf("begins with %q, as the keys of the publisher's own reports do: take another", ownKeys), "reports", i, "idempotency_key")
+		}
+	}
+	if len(f.all) > 0 {
+		return f.refusal(connect.CodeInvalidArgument)
+	}
+	return nil
+}
+
 // form checks what can be checked without the registry.
 func (c *checker) form(request *publisherv1.PublishRequest, f *faults) error {
 	var invalid *protovalidate.ValidationError

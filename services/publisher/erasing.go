@@ -133,7 +133,7 @@ func erasedReport(state registry.State, e outbox.Erasure, in, retention string, 
 		purpose = audience.Purposes[0]
 	}
 	return &caseworkv1.Report{
-		IdempotencyKey: "tripoint erased " + e.ID.String(), Audience: in, Retention: retention,
+		IdempotencyKey: ownKeys + "erased " + e.ID.String(), Audience: in, Retention: retention,
 		Case: &caseworkv1.CaseSection{
 			Marking:  &caseworkv1.Marking{Tlp: caseworkv1.Tlp_TLP_AMBER, Pap: caseworkv1.Pap_PAP_AMBER, Purpose: purpose},
 			Occurred: e.Decided.Format(time.RFC3339),

@@ -49,6 +49,6 @@ func recallIn(state registry.State, there registry.Audience, report *caseworkv1.
 		retention = slices.MaxFunc(there.Retention, func(a, b string) int { return int(days[a]) - int(days[b]) })
 	}
 	return &caseworkv1.Report{
-		IdempotencyKey: "tripoint recalled " + report.GetIdempotencyKey() + " in " + there.ID, Audience: there.ID, Retention: retention, Case: section,
+		IdempotencyKey: ownKeys + "recalled " + report.GetIdempotencyKey() + " in " + there.ID, Audience: there.ID, Retention: retention, Case: section,
 	}
 }

@@ -210,7 +210,7 @@ func (r *release) reports(digest event.Digest) ([]byte, error) {
 			released.Compartments = append(released.Compartments, s.GetCompartment())
 		}
 		said.Reports = append(said.Reports, &caseworkv1.Report{
-			IdempotencyKey: "tripoint released " + r.request.GetIdempotencyKey() + " " + r.events[i].ID.String(), Audience: r.request.GetAudience(), Retention: r.events[i].Retention,
+			IdempotencyKey: ownKeys + "released " + r.request.GetIdempotencyKey() + " " + r.events[i].ID.String(), Audience: r.request.GetAudience(), Retention: r.events[i].Retention,
 			Case: &caseworkv1.CaseSection{
 				Marking: r.request.GetMarking(), Occurred: r.publisher.outbox.Clock().UTC().Format(time.RFC3339),
 				Content: &caseworkv1.CaseSection_ControlReleased{ControlReleased: released},

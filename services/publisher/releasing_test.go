@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"crypto/hpke"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func (w *world) releasable(id string) *publisherv1.ReleasedEvent {
 				}
 				out.Sections = append(out.Sections, &publisherv1.ReleasedSection{Compartment: s.Compartment, ContentKey: s.Key[:]})
 			}
+			slices.SortFunc(out.Sections, func(a, b *publisherv1.ReleasedSection) int { return int(a.Compartment - b.Compartment) }) // theirs is chance
 			return out
 		}
 	}
