@@ -44,7 +44,8 @@
 //   - Erasing needs no secret: it is the record again, without those entries, under the next revision.
 //   - What does not open says why, by a Reason.
 //
-// Not promised: that a recipient forgets what it has read; that sizes are hidden; that
+// Not promised: that a recipient forgets what it has read; that sizes are hidden; that an originator
+// has sealed one section of a compartment, and not two; that
 // what is recorded today stays closed to whoever takes a desk's private key, while the
 // record can still be had. A desk therefore changes its opening keys and destroys old ones.
 //
