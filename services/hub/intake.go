@@ -49,7 +49,7 @@ const requestInfo = "Nats-Request-Info"
 var answers = stream.InboxPrefix(hubUser) + ".put."
 
 func newIntake(nc *nats.Conn, shares Shares, log *slog.Logger) (*intake, error) {
-	i := &intake{nc: nc, shares: shares.withDefaults(), said: standings{refused: map[string]bool{}}, log: log,
+	i := &intake{nc: nc, shares: shares.withDefaults(), said: standings{refused: map[string]bool{}, told: map[string]time.Time{}}, log: log,
 		tallies: map[string]*tally{stream.Keys: newTally(stream.Keys), stream.Files: newTally(stream.Files)}}
 	if _, err := nc.Subscribe(toIntake+">", i.take); err != nil {
 		return nil, fmt.Errorf("taking in what members store: %w", err)
@@ -156,7 +156,7 @@ func (i *intake) full(name, subject string, h holder, headers nats.Header, size 
 		}
 		after, before := t.would(subject, who, cost)
 		full := after > limit && cost > before
-		if i.said.note(name, who, full) {
+		if i.said.note(name, who, full, time.Now()) {
 			i.log.Warn("the room that a member has on this hub", "holder", who.String(), "stream", name, "full", full, "bytes", after)
 		}
 		if full {

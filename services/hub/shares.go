@@ -69,8 +69,13 @@ func holderOf(subject string) (h holder, ok bool) {
 // examination, which asks no running hub.
 type standings struct {
 	mu      sync.Mutex
-	refused map[string]bool // by stream and holder: since when it was let in last
+	refused map[string]bool      // by stream and holder: since when it was let in last
+	told    map[string]time.Time // likewise: when the log was last told that this is otherwise than before
 }
+
+// tellAgain is how often at most the log is told of one holder: who sends what fits and what does not by
+// turns would fill the disk with that.
+const tellAgain = time.Minute
 
 // Standing is what a holder has of one stream.
 type Standing struct {
@@ -81,18 +86,25 @@ type Standing struct {
 	Refused bool   `json:"refused"` // its newest message was
 }
 
-// note remembers what became of a holder's newest message; news is whether that was otherwise before.
-func (s *standings) note(streamName string, h holder, refused bool) (news bool) {
+// note remembers what became of a holder's newest message; news is whether that was otherwise before, and
+// the log has not been told of this holder lately.
+func (s *standings) note(streamName string, h holder, refused bool, now time.Time) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := streamName + " " + h.String()
-	news = s.refused[key] != refused
+	if s.refused[key] == refused {
+		return false
+	}
 	if refused {
 		s.refused[key] = true
 	} else {
 		delete(s.refused, key)
 	}
-	return news
+	if told, ok := s.told[key]; ok && now.Sub(told) < tellAgain {
+		return false
+	}
+	s.told[key] = now
+	return true
 }
 
 func (s *standings) of(streamName string, h holder) bool {
