@@ -54,6 +54,7 @@ func envelope(country, agency string) []byte {
 	signed, _, err := event.SignBatch(key, event.Chain{Country: country, Agency: agency, Audience: "pair"}, event.Head{}, event.Seen{}, []event.Draft{{
 		ID: releasedID, Kind: "site.reported", Retention: "case", Recorded: time.Date(2025, 2, 12, 0, 0, 0, 0, time.UTC),
 		Sections: []event.Section{{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")}},
+		Parts:    make([]byte, 32),
 	}})
 	if err != nil {
 		panic(err)

@@ -46,8 +46,12 @@ func verifiedTo(t testing.TB, address string, sections ...event.Section) event.V
 	if err != nil {
 		t.Fatal(err)
 	}
+	var parts []byte
+	if slices.ContainsFunc(sections, func(s event.Section) bool { return s.Form == eventv1.SectionForm_SECTION_FORM_SEALED }) {
+		parts = make([]byte, 32)
+	}
 	signed, _, err := event.SignBatch(key, event.Chain{Country: "XA", Agency: "police", Audience: address}, event.Head{}, event.Seen{}, []event.Draft{{
-		ID: event.NextID(recorded, [10]byte{}, event.ID{}), Kind: "site.reported", Retention: "case", Recorded: recorded, Sections: sections,
+		ID: event.NextID(recorded, [10]byte{}, event.ID{}), Kind: "site.reported", Retention: "case", Recorded: recorded, Sections: sections, Parts: parts,
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ type Draft struct {
 	Retention string
 	Recorded  time.Time
 	Sections  []Section
+	Parts     []byte // see Claims; none where no section is sealed
 }
 
 // Section is one compartment's content, as the exact bytes that will be carried.
@@ -143,7 +144,7 @@ func encode(chain Chain, head Head, seen Seen, draft Draft) (header, body []byte
 	h := &eventv1.Header{
 		EventId: draft.ID[:], Country: chain.Country, Agency: chain.Agency, Audience: chain.Audience,
 		Kind: draft.Kind, Counter: head.Counter + 1, BodyDigest: digest[:], Sections: entries,
-		Recorded: timestamppb.New(draft.Recorded), Retention: draft.Retention,
+		Recorded: timestamppb.New(draft.Recorded), Retention: draft.Retention, Parts: draft.Parts,
 	}
 	if head.Counter > 0 {
 		h.Previous = head.Digest[:]

@@ -68,6 +68,7 @@ type Claims struct {
 	Recorded  time.Time
 	Retention string
 	Seen      Seen
+	Parts     Digest // a commitment to the compartments of the sealed sections, in their order; zero where none is sealed
 }
 
 func claims(h *eventv1.Header) Claims {
@@ -80,6 +81,7 @@ func claims(h *eventv1.Header) Claims {
 		Retention: h.GetRetention(),
 	}
 	copy(c.Previous[:], h.GetPrevious())
+	copy(c.Parts[:], h.GetParts())
 	if h.GetSeen() != nil {
 		c.Seen = Seen{Size: h.GetSeen().GetSize(), Root: Digest(h.GetSeen().GetRoot())}
 	}

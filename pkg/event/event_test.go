@@ -68,6 +68,9 @@ func TestDecodeRefusesHeader(t *testing.T) {
 		{"form 0", func(h *header) { h.Sections[0].Form = 0 }, "sections[0]: form"},
 		{"form 3", func(h *header) { h.Sections[0].Form = 3 }, "sections[0]: form"},
 		{"clear with a commitment", func(h *header) { h.Sections[0] = entry(1, clear, 32) }, "sections[0]"},
+		{"parts, and nothing sealed", func(h *header) { h.Parts = make([]byte, 32) }, "parts: present"},
+		{"sealed, without parts", func(h *header) { h.Sections[0] = entry(0, sealed, 32) }, "parts: 0 bytes"},
+		{"sealed, with short parts", func(h *header) { h.Sections[0], h.Parts = entry(0, sealed, 32), make([]byte, 31) }, "parts: 31 bytes"},
 		{"sealed without one", func(h *header) { h.Sections[0] = entry(0, sealed, 0) }, "sections[0]: commitment"},
 		{"sealed with a short one", func(h *header) { h.Sections[0] = entry(0, sealed, 31) }, "sections[0]: commitment"},
 		{"sealed, and of which compartment", func(h *header) { h.Sections[0] = entry(1, sealed, 32) }, "sections[0]: compartment 1: a sealed section does not say"},
@@ -188,6 +191,7 @@ func TestSections(t *testing.T) {
 	list[0].Sections = append(list[0].Sections,
 		event.Section{Compartment: unknown, Form: clear, Content: []byte("later")},
 		event.Section{Form: sealed, Commitment: make([]byte, 32), Content: []byte("ciphertext")})
+	list[0].Parts = []byte(strings.Repeat("p", 32))
 	signed, _ := sign(t, event.Head{}, list)
 	v, err := verify(t, signed[0].Data)
 	if err != nil {
@@ -195,6 +199,9 @@ func TestSections(t *testing.T) {
 	}
 	if diff := cmp.Diff(list[0].Sections, v.Sections()); diff != "" {
 		t.Errorf("sections (-signed +verified):\n%s", diff)
+	}
+	if string(v.Parts[:]) != string(list[0].Parts) {
+		t.Errorf("parts are %s", v.Parts)
 	}
 }
 

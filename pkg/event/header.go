@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 
 	eventv1 "github.com/tripoint/tripoint/proto/tripoint/event/v1"
@@ -93,6 +94,7 @@ func checkHeader(h *eventv1.Header) error {
 		CheckKind(h.GetKind()),
 		checkLinks(h),
 		checkEntries(h.GetSections()),
+		checkParts(h),
 	)
 	if err != nil {
 		return err
@@ -141,6 +143,17 @@ func checkEntries(entries []*eventv1.SectionEntry) error {
 			return fmt.Errorf("sections[%d]: %w", i, err)
 		}
 		last = entry
+	}
+	return nil
+}
+
+func checkParts(h *eventv1.Header) error {
+	sealed := slices.ContainsFunc(h.GetSections(), func(s *eventv1.SectionEntry) bool { return s.GetForm() == eventv1.SectionForm_SECTION_FORM_SEALED })
+	switch parts := len(h.GetParts()); {
+	case sealed && parts != len(Digest{}):
+		return fmt.Errorf("parts: %d bytes beside sealed sections, want 32", parts)
+	case !sealed && parts != 0:
+		return errors.New("parts: present, and no section is sealed")
 	}
 	return nil
 }

@@ -97,6 +97,7 @@ func computeVectors(t *testing.T) vectors {
 	list[2].Sections = append(list[2].Sections, event.Section{
 		Form: sealed, Commitment: []byte(strings.Repeat("c", 32)), Content: []byte("ciphertext"),
 	})
+	list[2].Parts = []byte(strings.Repeat("p", 32))
 	var head event.Head
 	var seen event.Seen
 	for _, size := range []int{1, 3, 5} {
@@ -190,6 +191,10 @@ func badVectors(t *testing.T) []badVector {
 	add("second event without previous", undecodable, "previous", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Counter = 2 })
 	add("no sections", undecodable, "sections", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Sections = nil })
 	add("clear section with a commitment", undecodable, "sections[0]", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Sections[0].Commitment = make([]byte, 32) })
+	add("parts without a sealed section", undecodable, "parts", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Parts = make([]byte, 32) })
+	add("a sealed section that says its compartment", undecodable, "sections[0]", func(_ *eventv1.Envelope, h *eventv1.Header) {
+		h.Sections[0].Form, h.Sections[0].Commitment, h.Parts = sealed, make([]byte, 32), make([]byte, 32)
+	})
 	add("no recorded time", undecodable, "recorded", func(_ *eventv1.Envelope, h *eventv1.Header) { h.Recorded = nil })
 	add("no proof", undecodable, "proof", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof = nil })
 	add("batch of no events", undecodable, "size", func(e *eventv1.Envelope, _ *eventv1.Header) { e.Proof.Size = 0 })

@@ -120,6 +120,7 @@ func TestEventInABatch(t *testing.T) {
 	drafts[1].Sections = append(drafts[1].Sections,
 		event.Section{Compartment: 77, Form: eventv1.SectionForm_SECTION_FORM_CLEAR, Content: []byte("unheard of\x1b[2J")},
 		event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: make([]byte, 32), Content: []byte("ciphertext")})
+	drafts[1].Parts = make([]byte, 32)
 	signed, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, drafts)
 	must(t, err)
 	for _, s := range signed {

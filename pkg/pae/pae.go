@@ -22,7 +22,8 @@ const (
 	Next       Label = "tripoint/v1/next"       // the commitment to a key's successor: its public key
 	Section    Label = "tripoint/v1/section"    // what a sealed section is bound to: event id, origin, compartment, commitment
 	Commitment Label = "tripoint/v1/commitment" // the commitment to a content key: event id, compartment, key
-	ContentKey Label = "tripoint/v1/contentkey" // what a wrapped content key is bound to: batch, place, event id, compartment, commitment
+	ContentKey Label = "tripoint/v1/contentkey" // what a wrapped content key is bound to: batch, place, event id, compartment
+	Parts      Label = "tripoint/v1/parts"      // the commitment to which compartments sealed sections are of: event id, blind, compartments
 	Grant      Label = "tripoint/v1/grant"      // what a batch key's wrap is bound to: origin, batch, recipient, its key, grantor
 	Release    Label = "tripoint/v1/release"    // likewise, where one country is granted single events later
 	KeyRecord  Label = "tripoint/v1/keyrecord"  // a key record, signed by its originator: key id, content

@@ -122,7 +122,7 @@ func decoded(t testing.TB, data []byte) seal.Unverified {
 // An agency that may read a section says it again as its own, or at another place, with a
 // grant of its own making. It knows the content key.
 func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
-	b := publish(t, event.Head{}, drafts(1, theCase, identity), twoCompartments()...)
+	b := publish(t, event.Head{}, drafts(1, theCase), openings(theCase, "XB")...)
 	original := b.events[0]
 	sections := desk("XB").Open(original, start, b.record.Portion("XB"))
 	said := slices.IndexFunc(sections, func(s seal.Section) bool { return s.Compartment == theCase })
@@ -151,6 +151,7 @@ func TestAdversary_K02_CiphertextUnderAnotherHeader(t *testing.T) {
 				commitment = at.commitment(sectionKey(sections[said]))
 			}
 			draft.Sections[0] = event.Section{Form: isSealed, Commitment: commitment, Content: copied.Content}
+			draft.Parts = original.Parts[:]
 			key, registered := signer(t, test.chain.Country, test.chain.Agency)
 			signed, _, err := event.SignBatch(key, test.chain, event.Head{}, event.Seen{}, []event.Draft{draft})
 			if err != nil {
@@ -177,7 +178,8 @@ func TestAdversary_K03_OneCiphertextTwoKeys(t *testing.T) {
 	one, two := make([]byte, 32), make([]byte, 32)
 	one[0], two[0] = 1, 2
 	commitment := at.commitment(one)
-	sealed := twoFaced(one, two, at.contentData(commitment), "He was released.", "He was arrested.")
+	framed := frame("a blind", theCase)
+	sealed := twoFaced(one, two, at.contentData(commitment), append(framed, "He was released."...), "He was arrested.")
 	var texts [2]string
 	for i, key := range [][]byte{one, two} { // AES-GCM itself is satisfied with both
 		text, err := gcm(key).Open(nil, make([]byte, 12), sealed, at.contentData(commitment))
@@ -186,11 +188,12 @@ func TestAdversary_K03_OneCiphertextTwoKeys(t *testing.T) {
 		}
 		texts[i] = string(text)
 	}
-	if texts[0][:16] != "He was released." || texts[1][16:32] != "He was arrested." {
+	if texts[0][frameSize:][:16] != "He was released." || texts[1][frameSize+16:][:16] != "He was arrested." {
 		t.Fatalf("the two texts are %q", texts)
 	}
 
 	draft.Sections[0] = event.Section{Form: isSealed, Commitment: commitment, Content: sealed}
+	draft.Parts = at.parts(framed)
 	key, registered := signer(t, "XA", "police")
 	signed, _, err := event.SignBatch(key, police, event.Head{}, event.Seen{}, []event.Draft{draft})
 	if err != nil {
@@ -202,7 +205,7 @@ func TestAdversary_K03_OneCiphertextTwoKeys(t *testing.T) {
 		record := arrive(t, signRecord(t, "publisher XA/police", content), registered)
 		return desk(country).Open(e, start, record.Portion(country))[0]
 	}
-	if s := give("XB", one); s.Err != nil || string(s.Content) != texts[0] {
+	if s := give("XB", one); s.Err != nil || string(s.Content) != texts[0][frameSize:] {
 		t.Errorf("XB, with the key that the header commits to: %q (%v)", s.Content, s.Err)
 	}
 	if s := give("XC", two); !errors.Is(s.Err, seal.WrongKey) || s.Content != nil {

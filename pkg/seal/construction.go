@@ -20,15 +20,15 @@ const (
 	keySize   = 32
 	tagSize   = 16
 	idSize    = 16
-	setSize   = 8
-	entrySize = setSize + keySize + tagSize
+	entrySize = keySize + tagSize
+	frameSize = keySize + event.MaxSections
 	encSize   = 1120 // ML-KEM-768 ciphertext and X25519 public key
 	wrapSize  = encSize + keySize + tagSize
 	roomSize  = 384 // more than what any content or entry is bound to
 )
 
 // Overhead is how many bytes a sealed section is longer than its content.
-const Overhead = tagSize
+const Overhead = frameSize + tagSize
 
 // ContentKey opens one section of one event. The zero key opens none: an entry that has it says that
 // there is nothing of its compartment.
@@ -53,21 +53,57 @@ func (s *slot) commit(key *ContentKey) event.Digest {
 	return sha256.Sum256(pae.Append(room[:0], pae.Commitment, s.id[:], compartment[:], key[:]))
 }
 
-// sealContent appends the ciphertext and its tag to out. room is memory to work in.
-func (s *slot) sealContent(out, room []byte, key *ContentKey, clear []byte) ([]byte, error) {
+// sealContent is the ciphertext of a section and its tag. room is memory to work in.
+func (s *slot) sealContent(room []byte, key *ContentKey, p *parts, text []byte) ([]byte, error) {
 	aead, err := newGCM(key[:])
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(out, zeroNonce[:], clear, s.contentData(room)), nil
+	clear := make([]byte, 0, len(text)+Overhead)
+	clear = append(append(append(clear, p.blind[:]...), p.of[:]...), text...)
+	return aead.Seal(clear[:0], zeroNonce[:], clear, s.contentData(room)), nil
 }
 
-func (s *slot) openContent(key *ContentKey, sealed []byte) ([]byte, error) {
+func (s *slot) openContent(key *ContentKey, sealed []byte) (p parts, text []byte, err error) {
 	aead, err := newGCM(key[:])
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	return aead.Open(nil, zeroNonce[:], sealed, s.contentData(nil))
+	clear, err := aead.Open(nil, zeroNonce[:], sealed, s.contentData(nil))
+	if err != nil || len(clear) < frameSize {
+		return p, nil, errors.New("it does not open")
+	}
+	copy(p.blind[:], clear)
+	copy(p.of[:], clear[keySize:])
+	return p, clear[frameSize:], nil
+}
+
+// parts are the compartments of an event's sealed sections, in their order; zero behind the last. Each
+// of these sections has them before its text, with a blind: without it nobody tries which they are.
+type parts struct {
+	blind [keySize]byte
+	of    [event.MaxSections]byte
+}
+
+// digest is what the header says of them.
+func (p *parts) digest(id event.ID) event.Digest {
+	return sha256.Sum256(pae.Encode(pae.Parts, id[:], p.blind[:], p.of[:]))
+}
+
+// check holds parts against the header: they are the ones that it commits to, one for each of so many
+// sealed sections, no two of one compartment, and that at a place is of the given one.
+func (p *parts) check(e event.Verified, sealed, at int, compartment eventv1.Compartment) bool {
+	if sealed > len(p.of) || p.digest(e.ID) != e.Parts || eventv1.Compartment(p.of[at]) != compartment {
+		return false
+	}
+	seen := map[byte]bool{0: true}
+	for i, c := range p.of {
+		if i < sealed == seen[c] || i >= sealed && c != 0 {
+			return false
+		}
+		seen[c] = true
+	}
+	return true
 }
 
 func (s *slot) contentData(room []byte) []byte {
@@ -76,33 +112,19 @@ func (s *slot) contentData(room []byte) []byte {
 		compartment[:], s.commitment[:])
 }
 
-// compartments is a set of them: bit c-1 is compartment c, from 1 to MaxCompartment.
-type compartments uint64
-
-func setOf(c eventv1.Compartment) compartments { return 1 << uint(c-1) }
-
-// entry is what a record says of one event and compartment.
-type entry struct {
-	all compartments // of the event's sections that the record has keys of
-	key ContentKey
-}
-
-// wrapEntry appends an entry under its batch key to out.
-func (s *slot) wrapEntry(out, room []byte, batchKey cipher.AEAD, e *entry) []byte {
-	var clear [setSize + keySize]byte
-	binary.BigEndian.PutUint64(clear[:], uint64(e.all))
-	copy(clear[setSize:], e.key[:])
+// wrapKey appends an entry, the content key under its batch key, to out.
+func (s *slot) wrapKey(out, room []byte, batchKey cipher.AEAD, key *ContentKey) []byte {
 	nonce, data := s.entryData(room)
-	return batchKey.Seal(out, nonce, clear[:], data)
+	return batchKey.Seal(out, nonce, key[:], data)
 }
 
-func (s *slot) unwrapEntry(batchKey cipher.AEAD, wrapped []byte) (entry, error) {
+func (s *slot) unwrapKey(batchKey cipher.AEAD, wrapped []byte) (ContentKey, error) {
 	nonce, data := s.entryData(nil)
-	clear, err := batchKey.Open(nil, nonce, wrapped, data)
-	if err != nil || len(clear) != setSize+keySize {
-		return entry{}, errors.New("it does not open")
+	key, err := batchKey.Open(nil, nonce, wrapped, data)
+	if err != nil || len(key) != keySize {
+		return ContentKey{}, errors.New("it does not open")
 	}
-	return entry{all: compartments(binary.BigEndian.Uint64(clear)), key: ContentKey(clear[setSize:])}, nil
+	return ContentKey(key), nil
 }
 
 // entryData is the nonce of an entry and what it is bound to.

@@ -9,10 +9,12 @@
 //
 //	CK          32 random bytes, one a section
 //	commitment  SHA-256(PAE(commitment, event id, u64 compartment, CK)); stands in the signed header
-//	content     GCM(CK, nonce 0, section, PAE(section, event id, origin, u64 compartment, commitment))
+//	parts       SHA-256(PAE(parts, event id, blind, of)); stands in the signed header. blind is 32 random
+//	            bytes, of is 16: the compartments of the event's sealed sections in their order, then zeros
+//	content     GCM(CK, nonce 0, blind || of || section, PAE(section, event id, origin, u64 compartment, commitment))
 //
 //	BK          32 random bytes, one a record and compartment
-//	entry       GCM(BK, nonce u32 0 || u64 place, u64 set || CK,
+//	entry       GCM(BK, nonce u32 0 || u64 place, CK,
 //	                PAE(contentkey, batch root, u64 place, event id, u64 compartment))
 //	wrap        HPKE(desk's opening key, BK, info =
 //	                PAE(grant, origin, batch root, desk's country, u64 compartment, SHA-256(opening key), grantor))
@@ -20,11 +22,10 @@
 //	            ML-DSA-44 over the same where the registry names a second key (pkg/second)
 //
 // A record has a BK of every compartment in which a recipient has an opening key, and under each an
-// entry for each event: its CK, or zero where the event has no such section. The set is of the
-// compartments of which the record has a CK of the event (bit c-1). Sealed sections stand in the order of
+// entry for each event: its CK, or zero where the event has no such section. Sealed sections stand in the order of
 // their commitments, without a compartment. So who has headers and records, the hub, does not
-// read which compartments an event has; who opens an entry finds its section by the commitment, and by the
-// set knows what the closed ones are.
+// read which compartments an event has; who opens an entry finds its section by the commitment, and
+// reads in it which the others are of.
 //
 // A batch root and a place are those of the batch's one signature (event.Place). The
 // grantor is the key that signed the record when its wraps were made. A release is a record

@@ -5,8 +5,6 @@ import (
 	"crypto/hpke"
 	"crypto/subtle"
 	"fmt"
-	"maps"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -53,26 +51,11 @@ type Section struct {
 // Open opens an event's sections, in their order, with the portions of the records
 // that there are of its batch: the batch's own, and releases. now is the desk's clock. A
 // section in clear is taken as it is. Of several portions the first that opens counts;
-// where none does, the reason is that of the first with a grant. Of those that stay closed
-// it is known which compartments they are of, where an entry opens that names as many as
-// there are; which of them is which nobody knows.
+// where none does, the reason is that of the first with a grant. Which compartments those are of that stay
+// closed is known where another of the event's sections opens.
 func (o *Opener) Open(e event.Verified, now time.Time, portions ...Portion) []Section {
 	t := trial{opener: o, event: e, now: now, portions: portions, failed: map[eventv1.Compartment]error{}}
-	t.sections = make([]Section, len(e.Sections()))
-	for i, section := range e.Sections() {
-		if isSealed(section) {
-			t.sealed++
-		} else {
-			t.sections[i] = Section{Compartment: section.Compartment, Content: section.Content}
-		}
-	}
-	for _, c := range granted(portions) {
-		if t.opened < t.sealed {
-			t.try(c)
-		}
-	}
-	t.name()
-	return t.sections
+	return t.run()
 }
 
 // OpenWith opens one section of an event, by its place, with its content key: without records, for
@@ -83,10 +66,19 @@ func OpenWith(e event.Verified, section int, compartment eventv1.Compartment, ke
 	if at.find(e, &key) != section {
 		return nil, WrongKey
 	}
-	return at.open(e.Sections()[section], &key)
+	_, text, err := at.open(e, section, &key)
+	return text, err
 }
 
 func isSealed(s event.Section) bool { return s.Form == eventv1.SectionForm_SECTION_FORM_SEALED }
+
+// firstSealed is the place of an event's first sealed section: all after it are.
+func firstSealed(e event.Verified) int {
+	if at := slices.IndexFunc(e.Sections(), isSealed); at >= 0 {
+		return at
+	}
+	return len(e.Sections())
+}
 
 func slotOf(e event.Verified, compartment eventv1.Compartment) slot {
 	return slot{origin: e.Chain, id: e.ID, place: e.Place, compartment: compartment}
@@ -101,140 +93,16 @@ func (s *slot) find(e event.Verified, key *ContentKey) int {
 	})
 }
 
-// open is the last step: the right key, and content that was made for this place.
-func (s *slot) open(section event.Section, key *ContentKey) ([]byte, error) {
-	s.commitment = event.Digest(section.Commitment)
-	content, err := s.openContent(key, section.Content)
-	if err != nil {
-		return nil, BrokenContent
+// open is the last step: the right key, content that was made for this place, and an event
+// that says one thing of each compartment.
+func (s *slot) open(e event.Verified, section int, key *ContentKey) (parts, []byte, error) {
+	s.commitment = event.Digest(e.Sections()[section].Commitment)
+	p, text, err := s.openContent(key, e.Sections()[section].Content)
+	first := firstSealed(e)
+	if err != nil || !p.check(e, len(e.Sections())-first, section-first, s.compartment) {
+		return parts{}, nil, BrokenContent
 	}
-	return content, nil
-}
-
-// granted are the compartments of which portions have a batch key, rising.
-func granted(portions []Portion) []eventv1.Compartment {
-	var all []eventv1.Compartment
-	for _, p := range portions {
-		for _, g := range p.Grants {
-			all = append(all, g.Compartment)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// trial is one event while its sections are opened.
-type trial struct {
-	opener   *Opener
-	event    event.Verified
-	now      time.Time
-	portions []Portion
-
-	sections       []Section
-	sealed, opened int                           // how many
-	all            compartments                  // of the sealed ones; 0: unknown
-	failed         map[eventv1.Compartment]error // of a compartment that could not be tried, or opens nothing
-}
-
-// try opens the section of one compartment, if there is one.
-func (t *trial) try(c eventv1.Compartment) {
-	var failed error
-	for i := range t.portions {
-		err := t.tryWith(c, &t.portions[i])
-		if err == nil {
-			return
-		}
-		failed = first(failed, err)
-	}
-	t.failed[c] = failed
-}
-
-// first keeps the reason that is told, of those of several portions.
-func first(before, err error) error {
-	if before == nil || ReasonOf(before) == NotGranted {
-		return err
-	}
-	return before
-}
-
-// tryWith has NotGranted for an error where the portion says that there is nothing of the compartment.
-func (t *trial) tryWith(c eventv1.Compartment, p *Portion) error {
-	at := slotOf(t.event, c)
-	entry, err := t.opener.entry(&at, t.event.Retention, t.now, p)
-	if err != nil {
-		return err
-	}
-	if t.all == 0 && bits.OnesCount64(uint64(entry.all)) == t.sealed {
-		t.all = entry.all
-	}
-	if entry.key == (ContentKey{}) {
-		return NotGranted
-	}
-	i := at.find(t.event, &entry.key)
-	if i < 0 {
-		return WrongKey
-	}
-	content, err := at.open(t.event.Sections()[i], &entry.key)
-	if err == nil {
-		t.sections[i] = Section{Compartment: c, Key: entry.key, Content: content}
-		t.opened++
-	}
-	return err
-}
-
-// name says of each section that stays closed why, and of which compartment it is where that is known.
-func (t *trial) name() {
-	rest := t.all
-	for i, s := range t.sections {
-		if isSealed(t.event.Sections()[i]) && s.Err == nil && s.Key != (ContentKey{}) {
-			rest &^= setOf(s.Compartment)
-		}
-	}
-	if bits.OnesCount64(uint64(rest)) != t.sealed-t.opened {
-		rest = 0
-	}
-	for i := range t.sections {
-		if !isSealed(t.event.Sections()[i]) || t.sections[i].Key != (ContentKey{}) {
-			continue
-		}
-		closed := Section{}
-		if rest != 0 {
-			closed.Compartment = eventv1.Compartment(bits.TrailingZeros64(uint64(rest)) + 1)
-			rest &^= setOf(closed.Compartment)
-		}
-		closed.Err = t.why(closed.Compartment)
-		t.sections[i] = closed
-	}
-}
-
-// why is the reason for a compartment; for 0, the first of any.
-func (t *trial) why(c eventv1.Compartment) error {
-	if err := t.failed[c]; err != nil {
-		return err
-	}
-	if len(t.portions) == 0 {
-		return NoRecord
-	}
-	var failed error
-	for i := range t.portions {
-		failed = first(failed, t.usable(&t.portions[i]))
-	}
-	if c != 0 {
-		return failed
-	}
-	for _, c := range slices.Sorted(maps.Keys(t.failed)) {
-		failed = first(failed, t.failed[c])
-	}
-	return failed
-}
-
-// usable is why a portion opens nothing of the event at all, and else NotGranted.
-func (t *trial) usable(p *Portion) error {
-	at := slotOf(t.event, 0)
-	if err := at.usable(t.event.Retention, t.now, p); err != nil {
-		return err
-	}
-	return NotGranted
+	return p, text, nil
 }
 
 func (s *slot) usable(retention string, now time.Time, p *Portion) error {
@@ -249,28 +117,31 @@ func (s *slot) usable(retention string, now time.Time, p *Portion) error {
 	return nil
 }
 
-// entry is what a portion says of an event and a compartment.
-func (o *Opener) entry(at *slot, retention string, now time.Time, p *Portion) (entry, error) {
+// contentKey is what a portion has for an event and a compartment.
+func (o *Opener) contentKey(at *slot, retention string, now time.Time, p *Portion) (ContentKey, error) {
 	if err := at.usable(retention, now, p); err != nil {
-		return entry{}, err
+		return ContentKey{}, err
 	}
 	grant := p.grant(at.compartment)
 	if grant == nil {
-		return entry{}, NotGranted
+		return ContentKey{}, NotGranted
 	}
 	piece := grant.piece(at.id)
 	if piece == nil {
-		return entry{}, Erased
+		return ContentKey{}, Erased
 	}
 	batchKey, err := o.batchKey(p, grant)
 	if err != nil {
-		return entry{}, err
+		return ContentKey{}, err
 	}
-	found, err := at.unwrapEntry(batchKey, piece.Wrapped)
-	if err != nil || (found.all&setOf(at.compartment) == 0) != (found.key == ContentKey{}) {
-		return entry{}, fmt.Errorf("%w: place %d in the record, %d in the batch", BrokenEntry, piece.Place, at.place.Index)
+	key, err := at.unwrapKey(batchKey, piece.Wrapped)
+	if err != nil {
+		return ContentKey{}, fmt.Errorf("%w: place %d in the record, %d in the batch", BrokenEntry, piece.Place, at.place.Index)
 	}
-	return found, nil
+	if key == (ContentKey{}) {
+		return ContentKey{}, NotGranted
+	}
+	return key, nil
 }
 
 func (o *Opener) batchKey(p *Portion, g *Grant) (cipher.AEAD, error) {

@@ -56,16 +56,19 @@ func TestSealedForRecipientsAndNobodyElse(t *testing.T) {
 		})
 		for i, e := range b.events {
 			told := slices.ContainsFunc(compartments, func(c eventv1.Compartment) bool { return slices.Contains(granted[c], reader) })
-			named := told && i != erased && holder == reader // an entry opens, and says which sections there are
+			// Where one section opens, it says of which compartments the others are.
+			named := i != erased && holder == reader && slices.ContainsFunc(list[i].Sections, func(s event.Section) bool { return slices.Contains(granted[s.Compartment], reader) })
 			for n, s := range byCompartment(opener.Open(e, start, b.record.Portion(reader))) {
 				want := seal.Reason("")
 				switch {
-				case !told || named && !slices.Contains(granted[s.Compartment], reader):
+				case !told:
 					want = seal.NotGranted
 				case i == erased:
 					want = seal.Erased
 				case holder != reader:
 					want = seal.BrokenWrap
+				case !slices.Contains(granted[list[i].Sections[n].Compartment], reader):
+					want = seal.NotGranted
 				}
 				if got := seal.ReasonOf(s.Err); got != want || (want == "") != (string(s.Content) == string(list[i].Sections[n].Content)) {
 					r.Fatalf("event %d, %s, by %s with the keys of %s: %q (%v), want %q", i, s.Compartment, reader, holder, s.Content, s.Err, want)

@@ -39,11 +39,10 @@ func Recipients(state registry.State, audience registry.Audience, index uint64) 
 // Sealed is a batch whose sections are sealed and whose record is not made yet: a
 // content key is bound to the batch's root, which is known once it is signed.
 type Sealed struct {
-	Drafts   []event.Draft // for event.SignBatch, all of them and in this order
-	origin   event.Chain
-	to       audience
-	secrets  []secret
-	sections []event.Section // of all drafts, each beside its secret
+	Drafts  []event.Draft // for event.SignBatch, all of them and in this order
+	origin  event.Chain
+	to      audience
+	secrets []secret // of all drafts, in their order
 }
 
 // secret is a content key and the section that it was made for.
@@ -73,15 +72,17 @@ func Seal(chain event.Chain, drafts []event.Draft, recipients []registry.Opening
 	return sealed, nil
 }
 
-// prepare draws a key for every section of the drafts, which become copies, and refuses what cannot be sealed.
+// prepare draws a key for every section of the drafts, and refuses what cannot be sealed.
 func (s *Sealed) prepare() error {
 	sections := 0
 	for i := range s.Drafts {
-		sections += len(s.Drafts[i].Sections)
+		if sections += len(s.Drafts[i].Sections); len(s.Drafts[i].Sections) > event.MaxSections {
+			return fmt.Errorf("event %s: %d sections, at most %d", s.Drafts[i].ID, len(s.Drafts[i].Sections), event.MaxSections)
+		}
 		last := eventv1.Compartment_COMPARTMENT_UNSPECIFIED
 		for _, section := range s.Drafts[i].Sections {
-			if section.Compartment <= last {
-				return fmt.Errorf("event %s: compartment %d after %d, want each once and in rising order", s.Drafts[i].ID, section.Compartment, last)
+			if section.Compartment <= last || section.Compartment > MaxCompartment {
+				return fmt.Errorf("event %s: compartment %d after %d, want 1 to 64, each once and in rising order", s.Drafts[i].ID, section.Compartment, last)
 			}
 			last = section.Compartment
 			switch {
@@ -98,52 +99,72 @@ func (s *Sealed) prepare() error {
 	random := make([]byte, sections*keySize)
 	_, _ = rand.Read(random) // never fails
 	defer clear(random)
-	s.secrets, s.sections = make([]secret, 0, sections), make([]event.Section, 0, sections)
+	s.secrets = make([]secret, 0, sections)
 	for i := range s.Drafts {
-		draft, first := &s.Drafts[i], len(s.sections)
-		for _, section := range draft.Sections {
+		for _, section := range s.Drafts[i].Sections {
 			s.secrets = append(s.secrets, secret{key: ContentKey(random[len(s.secrets)*keySize:]), slot: slot{
-				origin: s.origin, id: draft.ID, place: event.Place{Index: uint64(i)}, compartment: section.Compartment,
+				origin: s.origin, id: s.Drafts[i].ID, place: event.Place{Index: uint64(i)}, compartment: section.Compartment,
 			}})
-			s.sections = append(s.sections, section)
 		}
-		draft.Sections = s.sections[first:len(s.sections):len(s.sections)]
 	}
 	return nil
 }
 
-// seal seals all sections, on as many processors as there are and is worth while.
+// seal seals all drafts, on as many processors as there are and is worth while.
 func (s *Sealed) seal() error {
-	workers := min(runtime.GOMAXPROCS(0), 1+len(s.secrets)/sectionsPerWorker)
+	workers := min(runtime.GOMAXPROCS(0), 1+len(s.Drafts)/draftsPerWorker)
 	errs := make([]error, workers)
 	var group sync.WaitGroup
+	rest := s.secrets
 	for w := range workers {
-		from, to := w*len(s.secrets)/workers, (w+1)*len(s.secrets)/workers
-		group.Go(func() { errs[w] = sealSections(s.secrets[from:to], s.sections[from:to]) })
+		drafts := s.Drafts[w*len(s.Drafts)/workers : (w+1)*len(s.Drafts)/workers]
+		sections := 0
+		for i := range drafts {
+			sections += len(drafts[i].Sections)
+		}
+		secrets := rest[:sections]
+		rest = rest[sections:]
+		group.Go(func() { errs[w] = sealDrafts(drafts, secrets) })
 	}
 	group.Wait()
-	for i := range s.Drafts {
-		slices.SortFunc(s.Drafts[i].Sections, func(a, b event.Section) int { return bytes.Compare(a.Commitment, b.Commitment) })
-	}
 	return errors.Join(errs...)
 }
 
-const sectionsPerWorker = 128
+const draftsPerWorker = 64
 
-// sealSections puts ciphertext in the place of each section's content.
-func sealSections(secrets []secret, sections []event.Section) error {
-	commitments := make([]event.Digest, len(secrets)) // apart: secrets are cleared later
-	room := make([]byte, 0, roomSize)
+func sealDrafts(drafts []event.Draft, secrets []secret) error {
+	room, blinds := make([]byte, 0, roomSize), make([]byte, len(drafts)*keySize)
+	_, _ = rand.Read(blinds) // never fails
+	for i := range drafts {
+		of := len(drafts[i].Sections)
+		if err := sealDraft(&drafts[i], secrets[:of], parts{blind: [keySize]byte(blinds[i*keySize:])}, room); err != nil {
+			return err
+		}
+		secrets = secrets[of:]
+	}
+	return nil
+}
+
+// sealDraft puts sealed sections in the place of a draft's, in the order of their commitments.
+func sealDraft(draft *event.Draft, secrets []secret, p parts, room []byte) error {
 	for i := range secrets {
-		made, section := &secrets[i], &sections[i]
-		made.commitment = made.commit(&made.key)
-		commitments[i] = made.commitment
-		content, err := made.sealContent(make([]byte, 0, len(section.Content)+tagSize), room, &made.key, section.Content)
+		secrets[i].commitment = secrets[i].commit(&secrets[i].key)
+	}
+	slices.SortFunc(secrets, func(a, b secret) int { return bytes.Compare(a.commitment[:], b.commitment[:]) })
+	for i := range secrets {
+		p.of[i] = byte(secrets[i].compartment)
+	}
+	digest, sealed := p.digest(draft.ID), make([]event.Section, len(secrets))
+	for i := range secrets {
+		made := &secrets[i]
+		at := slices.IndexFunc(draft.Sections, func(s event.Section) bool { return s.Compartment == made.compartment })
+		content, err := made.sealContent(room, &made.key, &p, draft.Sections[at].Content)
 		if err != nil {
 			return err
 		}
-		*section = event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: commitments[i][:], Content: content}
+		sealed[i] = event.Section{Form: eventv1.SectionForm_SECTION_FORM_SEALED, Commitment: bytes.Clone(made.commitment[:]), Content: content}
 	}
+	draft.Sections, draft.Parts = sealed, digest[:]
 	return nil
 }
 
@@ -257,24 +278,23 @@ func grant(key event.SigningKey, t Terms, to audience, secrets []secret) (Record
 		content.Places, content.EventIds = append(content.Places, uint32(at.place.Index)), append(content.EventIds, at.id[:]...)
 		for i, keys := range content.GetCompartments() {
 			at.compartment = keys.GetCompartment()
-			made := entryOf(secrets[:of], at.compartment)
-			keys.Keys = at.wrapEntry(keys.Keys, room, batchKeys[i], &made)
-			clear(made.key[:])
+			key := keyOf(secrets[:of], at.compartment)
+			keys.Keys = at.wrapKey(keys.Keys, room, batchKeys[i], &key)
+			clear(key[:])
 		}
 		secrets = secrets[of:]
 	}
 	return sign(key, content)
 }
 
-// entryOf is the entry for a compartment, of the event that the secrets are of.
-func entryOf(secrets []secret, compartment eventv1.Compartment) (made entry) {
+// keyOf is the secret of a compartment; the zero key where there is none.
+func keyOf(secrets []secret, compartment eventv1.Compartment) (key ContentKey) {
 	for i := range secrets {
-		made.all |= setOf(secrets[i].compartment)
 		if secrets[i].compartment == compartment {
-			made.key = secrets[i].key
+			key = secrets[i].key
 		}
 	}
-	return made
+	return key
 }
 
 // newKeys draws a batch key of a compartment and wraps it to each recipient.

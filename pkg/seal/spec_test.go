@@ -74,11 +74,26 @@ func (p place) sectionFor(e event.Verified, ck []byte) int {
 	return slices.IndexFunc(e.Sections(), func(s event.Section) bool { return string(s.Commitment) == string(p.commitment(ck)) })
 }
 
-// entrySize is how long an entry is: a set, a key and a tag.
-const entrySize = 8 + 32 + 16
+const (
+	entrySize = 32 + 16 // a key and a tag
+	frameSize = 32 + 16 // a blind, and the compartments of an event's sealed sections
+)
 
-// bit is a set of one compartment.
-func bit(c eventv1.Compartment) uint64 { return 1 << (c - 1) }
+// frame is what stands before the text of each sealed section of an event.
+func frame(blind string, of ...eventv1.Compartment) []byte {
+	framed := make([]byte, frameSize)
+	copy(framed, blind)
+	for i, c := range of {
+		framed[32+i] = byte(c)
+	}
+	return framed
+}
+
+// parts is the header's commitment to a frame.
+func (p place) parts(frame []byte) []byte {
+	digest := sha256.Sum256(encoded("tripoint/v1/parts", p.id[:], frame[:32], frame[32:frameSize]))
+	return digest[:]
+}
 
 func (p place) nonce() []byte { return append(make([]byte, 4), u64(p.index)...) }
 
@@ -150,7 +165,7 @@ func fill(t testing.TB, content *keyv1.Content, to []registry.Opening, keys ...h
 		if first {
 			content.Places, content.EventIds = append(content.Places, uint32(k.index)), append(content.EventIds, k.id[:]...)
 		}
-		made.Keys = gcm(batchKey[:]).Seal(made.Keys, k.nonce(), append(u64(bit(compartment)), k.key...), k.entryData())
+		made.Keys = gcm(batchKey[:]).Seal(made.Keys, k.nonce(), k.key, k.entryData())
 	}
 	for _, o := range to {
 		public, err := hpke.MLKEM768X25519().NewPublicKey(o.Public)
@@ -197,13 +212,9 @@ func TestSealedAsSpecified(t *testing.T) {
 			}
 			for i, e := range b.events {
 				p := placeOf(e, keys.GetCompartment())
-				entry, err := gcm(batchKey).Open(nil, p.nonce(), keys.GetKeys()[entrySize*i:][:entrySize], p.entryData())
+				ck, err := gcm(batchKey).Open(nil, p.nonce(), keys.GetKeys()[entrySize*i:][:entrySize], p.entryData())
 				if err != nil {
 					t.Fatalf("entry %d: %v", i, err)
-				}
-				set, ck := entry[:8], entry[8:]
-				if string(set) != string(u64(bit(theCase)|bit(identity))) {
-					t.Errorf("entry %d: it names the compartments %x", i, set)
 				}
 				if p.compartment == protection {
 					if string(ck) != string(make([]byte, 32)) {
@@ -217,7 +228,10 @@ func TestSealedAsSpecified(t *testing.T) {
 				}
 				section := e.Sections()[at]
 				text, err := gcm(ck).Open(nil, make([]byte, 12), section.Content, p.contentData(section.Commitment))
-				if err != nil || string(text) != string(list[i].Sections[p.compartment-1].Content) {
+				if len(text) < frameSize || string(p.parts(text)) != string(e.Parts[:]) || text[32+at] != byte(p.compartment) || text[32]+text[33] != 3 {
+					t.Fatalf("event %d: its sections are said to be of the compartments %x", i, text)
+				}
+				if err != nil || string(text[frameSize:]) != string(list[i].Sections[p.compartment-1].Content) {
 					t.Errorf("event %d opens to %q (%v)", i, text, err)
 				}
 			}

@@ -6,17 +6,20 @@ import (
 )
 
 // twoFaced is an AES-256-GCM ciphertext under the zero nonce that opens under two keys: the
-// first 16 bytes to one text under the first key, the next 16 to the other under the second,
+// beginning to one text under the first key, in whole blocks of 16 bytes, the next block to the other under the second,
 // and the rest to noise. The tag is a polynomial in a key's hash key, with the ciphertext's
 // blocks as coefficients; the last block is chosen so that both keys come to one tag.
-func twoFaced(one, two, data []byte, first, second string) []byte {
+func twoFaced(one, two, data, first []byte, second string) []byte {
 	a, b := face(one), face(two)
-	sealed := make([]byte, 48)
-	copy(sealed, xor(block([]byte(first)), a.stream(1)).bytes())
-	copy(sealed[16:], xor(block([]byte(second)), b.stream(2)).bytes())
+	var sealed []byte
+	for n := uint32(1); len(first) > 0; n, first = n+1, first[16:] {
+		sealed = append(sealed, xor(block(first[:16]), a.stream(n)).bytes()...)
+	}
+	sealed = append(sealed, xor(block([]byte(second)), b.stream(uint32(len(sealed)/16+1))).bytes()...)
+	sealed = append(sealed, make([]byte, 16)...)
 	difference := xor(a.tag(data, sealed), b.tag(data, sealed))
 	last := times(difference, inverse(xor(times(a.hash, a.hash), times(b.hash, b.hash))))
-	copy(sealed[32:], last.bytes())
+	copy(sealed[len(sealed)-16:], last.bytes())
 	return append(sealed, a.tag(data, sealed).bytes()...)
 }
 

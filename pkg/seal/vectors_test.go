@@ -58,6 +58,7 @@ type eventVector struct {
 	Envelope string          `json:"envelope"`
 	Batch    string          `json:"batch"` // root
 	Place    uint64          `json:"place"`
+	Parts    string          `json:"parts"` // the header's
 	Sections []sectionVector `json:"sections"`
 }
 
@@ -65,7 +66,8 @@ type sectionVector struct {
 	Compartment eventv1.Compartment `json:"compartment"`
 	ContentKey  string              `json:"content_key"`
 	Commitment  string              `json:"commitment"`
-	Data        string              `json:"data"` // additional data
+	Data        string              `json:"data"`  // additional data
+	Frame       string              `json:"frame"` // what stands before the text: the blind, and the compartments
 	Text        string              `json:"text"`
 	Content     string              `json:"content"` // the section's
 }
@@ -96,7 +98,7 @@ type entryVector struct {
 	Nonce string `json:"nonce"`
 	Data  string `json:"data"`  // additional data
 	Entry string `json:"entry"` // as it lies in the record
-	Text  string `json:"text"`  // what it opens to: 8 bytes of compartments, and the content key
+	Key   string `json:"key"`   // what it opens to: a content key, or zero
 }
 
 type openVector struct {
@@ -223,10 +225,10 @@ func describeRecord(t *testing.T, v vectors, what string, data []byte, events []
 
 func describeEvent(t *testing.T, record recordVector, data []byte, e event.Verified) eventVector {
 	t.Helper()
-	v := eventVector{Envelope: hex.EncodeToString(data), Batch: e.Place.Batch.String(), Place: e.Place.Index}
+	v := eventVector{Envelope: hex.EncodeToString(data), Batch: e.Place.Batch.String(), Place: e.Place.Index, Parts: e.Parts.String()}
 	v.Sections = make([]sectionVector, len(e.Sections()))
 	for _, c := range record.Compartments {
-		p, ck := placeOf(e, c.Compartment), unhex(t, c.Entries[e.Place.Index].Text)[8:]
+		p, ck := placeOf(e, c.Compartment), unhex(t, c.Entries[e.Place.Index].Key)
 		at := p.sectionFor(e, ck)
 		if at < 0 {
 			continue // it has none of this compartment
@@ -238,7 +240,7 @@ func describeEvent(t *testing.T, record recordVector, data []byte, e event.Verif
 		}
 		v.Sections[at] = sectionVector{
 			c.Compartment, hex.EncodeToString(ck), hex.EncodeToString(p.commitment(ck)), hex.EncodeToString(p.contentData(section.Commitment)),
-			string(text), hex.EncodeToString(section.Content),
+			hex.EncodeToString(text[:frameSize]), string(text[frameSize:]), hex.EncodeToString(section.Content),
 		}
 	}
 	return v
@@ -317,8 +319,8 @@ func badRecords(t *testing.T, good []byte) []badVector {
 	add("a place twice", "places[1]", func(c *keyv1.Content, k *keyv1.CompartmentKeys) { double(c, k); c.Places[1] = 0 })
 	add("an event twice", "event_ids[1]", func(c *keyv1.Content, k *keyv1.CompartmentKeys) { double(c, k); c.EventIds[31]-- })
 	add("an event too many", "event_ids: 32", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.EventIds = append(c.EventIds, c.EventIds...) })
-	add("a place without an entry", "keys: 56", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.Places = append(c.Places, 1) })
-	add("keys of 55 bytes", "keys: 55", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Keys = k.Keys[1:] })
+	add("a place without an entry", "keys: 48", func(c *keyv1.Content, _ *keyv1.CompartmentKeys) { c.Places = append(c.Places, 1) })
+	add("keys of 47 bytes", "keys: 47", func(_ *keyv1.Content, k *keyv1.CompartmentKeys) { k.Keys = k.Keys[1:] })
 	badSpellings(t, small(), raw)
 	return list
 }

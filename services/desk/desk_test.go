@@ -185,7 +185,13 @@ func TestASectionThatCannotBeReadIsSaidSo(t *testing.T) {
 		{"a compartment of the future", []event.Section{w.section("site.reported", "S-9"), clear(99, "")}, "the 99 section cannot be read"},
 		{"sealed is no fault", []event.Section{w.section("site.reported", "S-9"), sealed}, ""},
 	} {
-		index := w.say(police, c.sections...)
+		draft := w.draft("site.reported", c.sections...)
+		if c.sections[len(c.sections)-1].Form == eventv1.SectionForm_SECTION_FORM_SEALED {
+			draft.Parts = make([]byte, 32)
+		}
+		messages, head := w.sign(police, w.agency[police.String()], draft)
+		w.agency[police.String()] = head
+		index := w.publish(messages[0])
 		d.has(index)
 		entries, err := d.Reader().Entries(t.Context(), view.Filter{After: index})
 		must(t, err)

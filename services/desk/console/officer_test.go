@@ -318,6 +318,10 @@ func TestEvidenceByCompartment(t *testing.T) {
 // inForm is an event with an identity and a protection section in a form.
 func inForm(t testing.TB, form eventv1.SectionForm) []byte {
 	t.Helper()
+	var parts []byte
+	if form == eventv1.SectionForm_SECTION_FORM_SEALED {
+		parts = make([]byte, 32)
+	}
 	section := func(compartment eventv1.Compartment) event.Section {
 		s := event.Section{Compartment: compartment, Form: form, Content: []byte("content of a section")}
 		if form == eventv1.SectionForm_SECTION_FORM_SEALED {
@@ -332,7 +336,7 @@ func inForm(t testing.TB, form eventv1.SectionForm) []byte {
 	}
 	signed, _, err := event.SignBatch(key, event.Chain{Country: "TH", Agency: "police", Audience: "border"}, event.Head{}, event.Seen{}, []event.Draft{{
 		ID: event.NextID(noon, [10]byte{}, event.ID{}), Kind: "person.reported", Retention: "case", Recorded: noon,
-		Sections: []event.Section{section(eventv1.Compartment_COMPARTMENT_IDENTITY), section(eventv1.Compartment_COMPARTMENT_PROTECTION)},
+		Sections: []event.Section{section(eventv1.Compartment_COMPARTMENT_IDENTITY), section(eventv1.Compartment_COMPARTMENT_PROTECTION)}, Parts: parts,
 	}})
 	if err != nil {
 		t.Fatal(err)

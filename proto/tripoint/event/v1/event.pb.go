@@ -295,6 +295,7 @@ type Header struct {
 	Recorded      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=recorded,proto3" json:"recorded,omitempty"`                      // the publisher's clock when it accepted the event; never judged by
 	Retention     string                 `protobuf:"bytes,11,opt,name=retention,proto3" json:"retention,omitempty"`                    // a retention class of the registry
 	Seen          *SeenCheckpoint        `protobuf:"bytes,12,opt,name=seen,proto3" json:"seen,omitempty"`                              // the newest witnessed checkpoint that the publisher had verified
+	Parts         []byte                 `protobuf:"bytes,13,opt,name=parts,proto3" json:"parts,omitempty"`                            // a commitment to the compartments of the sealed sections; empty where none is sealed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,6 +410,13 @@ func (x *Header) GetRetention() string {
 func (x *Header) GetSeen() *SeenCheckpoint {
 	if x != nil {
 		return x.Seen
+	}
+	return nil
+}
+
+func (x *Header) GetParts() []byte {
+	if x != nil {
+		return x.Parts
 	}
 	return nil
 }
@@ -642,7 +650,7 @@ const file_tripoint_event_v1_event_proto_rawDesc = "" +
 	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x12\n" +
 	"\x04path\x18\x04 \x03(\fR\x04path\x12\x1c\n" +
 	"\tsignature\x18\x05 \x01(\fR\tsignature\x12)\n" +
-	"\x10second_signature\x18\x06 \x01(\fR\x0fsecondSignature\"\xa6\x03\n" +
+	"\x10second_signature\x18\x06 \x01(\fR\x0fsecondSignature\"\xbc\x03\n" +
 	"\x06Header\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x18\n" +
 	"\acountry\x18\x02 \x01(\tR\acountry\x12\x16\n" +
@@ -657,7 +665,8 @@ const file_tripoint_event_v1_event_proto_rawDesc = "" +
 	"\brecorded\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\brecorded\x12\x1c\n" +
 	"\tretention\x18\v \x01(\tR\tretention\x125\n" +
-	"\x04seen\x18\f \x01(\v2!.tripoint.event.v1.SeenCheckpointR\x04seen\"\xa4\x01\n" +
+	"\x04seen\x18\f \x01(\v2!.tripoint.event.v1.SeenCheckpointR\x04seen\x12\x14\n" +
+	"\x05parts\x18\r \x01(\fR\x05parts\"\xa4\x01\n" +
 	"\fSectionEntry\x12@\n" +
 	"\vcompartment\x18\x01 \x01(\x0e2\x1e.tripoint.event.v1.CompartmentR\vcompartment\x122\n" +
 	"\x04form\x18\x02 \x01(\x0e2\x1e.tripoint.event.v1.SectionFormR\x04form\x12\x1e\n" +
