@@ -37,6 +37,8 @@
 //   - A CK encrypts one section, once; a BK encrypts each place once. No nonce comes again under a key.
 //   - Nothing is read under a CK that the signed header does not commit to: AES-GCM
 //     alone lets one ciphertext open to two texts under two keys.
+//   - An event says one thing of a compartment: no section opens that has not the parts to which the header
+//     commits, or where these name a compartment twice.
 //   - Content, entry and wrap open only where they were made for: each is bound to its origin or
 //     batch, event and compartment as in the table; a wrap to its recipient too.
 //   - Records of as many events for the same recipients have one form, whatever the events have sections of.
@@ -45,8 +47,7 @@
 //   - Erasing needs no secret: it is the record again, without those entries, under the next revision.
 //   - What does not open says why, by a Reason.
 //
-// Not promised: that a recipient forgets what it has read; that sizes are hidden; that an originator
-// has sealed one section of a compartment, and not two; that
+// Not promised: that a recipient forgets what it has read; that sizes are hidden; that
 // what is recorded today stays closed to whoever takes a desk's private key, while the
 // record can still be had. A desk therefore changes its opening keys and destroys old ones.
 //

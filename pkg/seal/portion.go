@@ -32,7 +32,7 @@ type Grant struct {
 type Piece struct {
 	Event   event.ID
 	Place   uint64 // in the batch
-	Wrapped []byte // 56 bytes
+	Wrapped []byte // 48 bytes
 }
 
 // Portion is the record's part for one country's desk; without grants where there is none.

@@ -236,7 +236,7 @@ type CompartmentKeys struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Compartment   v1.Compartment         `protobuf:"varint,1,opt,name=compartment,proto3,enum=tripoint.event.v1.Compartment" json:"compartment,omitempty"`
 	Wraps         []*Wrap                `protobuf:"bytes,2,rep,name=wraps,proto3" json:"wraps,omitempty"` // rising by country
-	Keys          []byte                 `protobuf:"bytes,3,opt,name=keys,proto3" json:"keys,omitempty"`   // 56 bytes an entry, in the order of places: AES-256-GCM ciphertext and tag
+	Keys          []byte                 `protobuf:"bytes,3,opt,name=keys,proto3" json:"keys,omitempty"`   // 48 bytes an entry, in the order of places: AES-256-GCM ciphertext and tag
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
