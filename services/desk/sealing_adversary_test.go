@@ -84,7 +84,7 @@ func TestAdversary_K01_GrantMoved(t *testing.T) {
 		{"another origin signs it", "XB/border", "not-originator", func(*keyv1.Content) {}},
 		{"another agency of the country signs it", "XA/border", "not-originator", func(*keyv1.Content) {}},
 		{"another batch's content", "XA/police", "other-record", func(c *keyv1.Content) { c.Batch = other.record.Batch[:] }},
-		{"another place", "XA/police", "broken-entry", each(func(c *keyv1.CompartmentKeys) { c.Keys = append(c.Keys[56:], c.Keys[:56]...) })},
+		{"another place", "XA/police", "broken-entry", each(func(c *keyv1.CompartmentKeys) { c.Keys = append(c.Keys[48:], c.Keys[:48]...) })},
 		{"another grantor", "XA/police", "broken-wrap", func(c *keyv1.Content) { c.Grantor = bytes.Repeat([]byte{7}, 32) }},
 		{"another retention class", "XA/police", "other-record", func(c *keyv1.Content) { c.Retention = "short" }},
 	} {
@@ -148,7 +148,7 @@ func otherKey(t testing.TB, b sealedBatch, c *keyv1.Content) *keyv1.CompartmentK
 	compartment, place := u64(uint64(theCase)), u64(e.Place.Index)
 	data := pae.Encode(pae.ContentKey, e.Place.Batch[:], place, e.ID[:], compartment)
 	keys := proto.Clone(c.Compartments[0]).(*keyv1.CompartmentKeys)
-	keys.Keys = gcm(t, batchKey[:]).Seal(nil, append(make([]byte, 4), place...), append(u64(1), contentKey[:]...), data) // of compartment 1 alone
+	keys.Keys = gcm(t, batchKey[:]).Seal(nil, append(make([]byte, 4), place...), contentKey[:], data)
 	for _, wrap := range keys.Wraps {
 		public := registrytest.OpeningOf(wrap.Country, uint32(theCase)).PublicKey()
 		digest := sha256.Sum256(public.Bytes())
