@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tripoint/tripoint/pkg/event"
 	"github.com/tripoint/tripoint/pkg/pae"
@@ -115,7 +116,7 @@ func (s *slot) contentData(room []byte) []byte {
 // wrapKey appends an entry, the content key under its batch key, to out.
 func (s *slot) wrapKey(out, room []byte, batchKey cipher.AEAD, key *ContentKey) []byte {
 	nonce, data := s.entryData(room)
-	return batchKey.Seal(out, nonce, key[:], data)
+	return batchKey.Seal(slices.Grow(out, entrySize), nonce, key[:], data) // Seal itself would copy all before, for each
 }
 
 func (s *slot) unwrapKey(batchKey cipher.AEAD, wrapped []byte) (ContentKey, error) {
