@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hpke"
@@ -97,12 +98,11 @@ func (p *parts) check(e event.Verified, sealed, at int, compartment eventv1.Comp
 	if sealed > len(p.of) || p.digest(e.ID) != e.Parts || eventv1.Compartment(p.of[at]) != compartment {
 		return false
 	}
-	seen := map[byte]bool{0: true}
 	for i, c := range p.of {
-		if i < sealed == seen[c] || i >= sealed && c != 0 {
+		there := c != 0
+		if there != (i < sealed) || there && bytes.IndexByte(p.of[:i], c) >= 0 {
 			return false
 		}
-		seen[c] = true
 	}
 	return true
 }

@@ -62,13 +62,13 @@ func (t *trial) try(c eventv1.Compartment) {
 		if err == nil {
 			return
 		}
-		failed = first(failed, err)
+		failed = told(failed, err)
 	}
 	t.failed[c] = failed
 }
 
-// first keeps the reason that is told, of those of several portions.
-func first(before, err error) error {
+// told is the reason that is told, of those of several portions.
+func told(before, err error) error {
 	if before == nil || ReasonOf(before) == NotGranted {
 		return err
 	}
@@ -104,13 +104,13 @@ func (t *trial) why(c eventv1.Compartment) error {
 	}
 	var failed error
 	for i := range t.portions {
-		failed = first(failed, t.usable(&t.portions[i]))
+		failed = told(failed, t.usable(&t.portions[i]))
 	}
 	if c != 0 {
 		return failed
 	}
 	for _, c := range slices.Sorted(maps.Keys(t.failed)) {
-		failed = first(failed, t.failed[c])
+		failed = told(failed, t.failed[c])
 	}
 	return failed
 }
