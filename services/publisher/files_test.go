@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -101,27 +100,10 @@ func attached(files ...*caseworkv1.Attachment) func(*caseworkv1.Report) {
 	}
 }
 
-// fetched reads a file as the hub has it.
+// fetched reads a file as the hub has it where the tests' events are said.
 func (w *world) fetched(a *caseworkv1.Attachment) ([]byte, error) {
 	w.t.Helper()
-	file, err := attachment.Read(a)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	kept, err := w.hub.js.Stream(patient(w.t), stream.Files)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return io.ReadAll(attachment.NewReader(file, func(n int) ([]byte, error) {
-		m, err := kept.GetLastMsgForSubject(patient(w.t), stream.ChunkSubject("region", "XA", "police", file.Chunks[n].String()))
-		if err != nil {
-			return nil, err
-		}
-		if ttl, err := time.ParseDuration(m.Header.Get("Nats-TTL")); err != nil || ttl < 8*24*time.Hour {
-			w.t.Errorf("a chunk is kept for %q", m.Header.Get("Nats-TTL"))
-		}
-		return m.Data, nil
-	}))
+	return w.fetchedAt("region", a)
 }
 
 func (w *world) events() uint64 {

@@ -138,6 +138,9 @@ func (w *world) fetchedAt(address string, a *caseworkv1.Attachment) ([]byte, err
 		if err != nil {
 			return nil, err
 		}
+		if life, err := time.ParseDuration(m.Header.Get("Nats-TTL")); err != nil || life < 8*24*time.Hour {
+			w.t.Errorf("a chunk is kept for %q", m.Header.Get("Nats-TTL"))
+		}
 		return m.Data, nil
 	}))
 }

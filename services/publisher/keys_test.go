@@ -38,6 +38,20 @@ func person(name string) func(*caseworkv1.Report) {
 	}
 }
 
+// noKeysOf checks that no record on the hub has an entry of an event.
+func (w *world) noKeysOf(text string) {
+	w.t.Helper()
+	id, err := event.ParseID(text)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for subject, r := range w.keys() {
+		if r.Has(id) {
+			w.t.Errorf("the record on %s has the erased event", subject)
+		}
+	}
+}
+
 // keys are the records on the hub, by subject, each checked.
 func (w *world) keys() map[string]seal.Record {
 	w.t.Helper()

@@ -144,11 +144,7 @@ func TestAdversary_K06_ReleaseAfterTheErasure(t *testing.T) {
 	if got := fmt.Sprint(w.told(gone, releasedIn), w.told(stays, releasedIn), w.told(gone, erasedIn)); got != "map[] map[region:1] map[pair:1]" {
 		t.Errorf("said were %s", got)
 	}
-	for subject, r := range w.keys() {
-		if id, _ := event.ParseID(gone); r.Has(id) {
-			t.Errorf("the record on %s has the erased event", subject)
-		}
-	}
+	w.noKeysOf(gone)
 }
 
 // Of one batch and country there is one record of a release, wherever the releases are announced: its
